@@ -1,0 +1,39 @@
+package fulfillment
+
+// Event names what is now true of a request.
+type Event string
+
+// The events that close an episode. They are named by what Connect says after
+// the committer acted, not by what was decided.
+const (
+	EventApproved  Event = "approved"
+	EventFailed    Event = "failed"
+	EventInquiring Event = "inquiring"
+	// EventLeft closes an episode whose request was found in another state of
+	// Connect's (scheduled, revoked, draft, …) or gone. Should the request be
+	// pending later, that is a new episode.
+	EventLeft Event = "left"
+	// EventDiscarded closes an episode that an operator left to a person. The
+	// request may still be pending in Connect; it is not opened again.
+	EventDiscarded Event = "discarded"
+)
+
+// Closes reports whether e closes an episode.
+func (e Event) Closes() bool {
+	switch e {
+	case EventApproved, EventFailed, EventInquiring, EventLeft, EventDiscarded:
+		return true
+	}
+	return false
+}
+
+// Stage says where a request stopped, as the second part of a dead letter's
+// subject.
+type Stage string
+
+// The stages of a dead letter.
+const (
+	StageDecode Stage = "decode" // the message can't be read
+	StageType   Stage = "type"   // no service takes its type
+	StageHold   Stage = "hold"   // a person must decide
+)
