@@ -1,0 +1,62 @@
+// Package streamtest gives tests a real JetStream server, in the process and
+// on disk.
+package streamtest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// Broker is a JetStream server of one test, on a free port of 127.0.0.1.
+type Broker struct {
+	t    testing.TB
+	opts server.Options
+	srv  *server.Server
+}
+
+// Server starts a broker in a temporary directory; the test's end stops it.
+// Change opts before it starts with the given functions.
+func Server(t testing.TB, change ...func(*server.Options)) *Broker {
+	t.Helper()
+	b := &Broker{t: t, opts: server.Options{
+		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: t.TempDir(),
+	}}
+	for _, c := range change {
+		c(&b.opts)
+	}
+	b.Start()
+	t.Cleanup(b.Stop)
+	return b
+}
+
+// URL is the address to connect to.
+func (b *Broker) URL() string { return b.srv.ClientURL() }
+
+// NATS is the running server, for what the rest does not offer; it is also an
+// InProcess for stream.Options.
+func (b *Broker) NATS() *server.Server { return b.srv }
+
+// Start starts a stopped broker again, on the same port and store.
+func (b *Broker) Start() {
+	b.t.Helper()
+	opts := b.opts
+	srv, err := server.NewServer(&opts)
+	if err != nil {
+		b.t.Fatalf("make nats-server: %v", err)
+	}
+	srv.Start()
+	if !srv.ReadyForConnections(10 * time.Second) {
+		b.t.Fatal("nats-server is not ready after 10 s")
+	}
+	b.opts.Port = opts.Port
+	b.srv = srv
+}
+
+// Stop stops the broker and waits until it is gone. It may be called twice.
+func (b *Broker) Stop() {
+	b.srv.Shutdown()
+	b.srv.WaitForShutdown()
+}

@@ -1,0 +1,160 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/headrace/headrace/pkg/fulfillment"
+)
+
+// Topology declares streams and durable consumers; Client.Apply makes them so.
+type Topology struct {
+	Streams   []Stream
+	Consumers []Consumer
+}
+
+// Stream declares one stream: limits retention, oldest discarded first, on
+// disk, readable by direct get.
+type Stream struct {
+	Name     string
+	Subjects []string
+	MaxAge   time.Duration // 0: for ever
+	MaxBytes int64         // 0: no bound
+	// Schedules allows messages that fire later, see ScheduleAt. It cannot be
+	// taken back from an existing stream.
+	Schedules bool
+}
+
+// Consumer declares one durable consumer over a whole stream, from its
+// beginning, with as many deliveries as it takes.
+type Consumer struct {
+	Stream, Durable string
+	Filters         []string // none: every subject of the stream
+	// AckWait is how long a message stays with a worker that says nothing.
+	// Default 30 s. Workers of this package say something each third of it.
+	AckWait time.Duration
+	// MaxAckPending bounds the messages in hand, over all processes; what waits
+	// for a delayed retry counts. Default 10,000.
+	MaxAckPending int
+	// HeadersOnly leaves out bodies.
+	HeadersOnly bool
+}
+
+// Defaults of Consumer and Limits.
+const (
+	DefaultAckWait        = 30 * time.Second
+	DefaultMaxAckPending  = 10_000
+	DefaultRequestsMaxAge = 30 * 24 * time.Hour
+	DefaultResultsMaxAge  = 45 * 24 * time.Hour
+	DefaultEventsMaxAge   = 90 * 24 * time.Hour
+	DefaultDeadMaxAge     = 90 * 24 * time.Hour
+)
+
+// The durables that are not named after a type's service.
+const (
+	// DurableCommitter reads FULFILLMENT_RESULTS.
+	DurableCommitter = "committer"
+	// DurableUnclaimed reads the headers of all requests and retries.
+	DurableUnclaimed = "unclaimed"
+)
+
+// Limits bounds our streams. A zero age is its default; a negative one is no
+// bound.
+type Limits struct {
+	RequestsMaxAge time.Duration // default 30 days
+	ResultsMaxAge  time.Duration // default 45 days
+	EventsMaxAge   time.Duration // default 90 days
+	DeadMaxAge     time.Duration // default 90 days
+	MaxBytes       int64         // of each stream; 0: no bound
+}
+
+func (l Limits) withDefaults() Limits {
+	set := func(d *time.Duration, def time.Duration) {
+		if *d == 0 {
+			*d = def
+		}
+		*d = max(*d, 0)
+	}
+	set(&l.RequestsMaxAge, DefaultRequestsMaxAge)
+	set(&l.ResultsMaxAge, DefaultResultsMaxAge)
+	set(&l.EventsMaxAge, DefaultEventsMaxAge)
+	set(&l.DeadMaxAge, DefaultDeadMaxAge)
+	return l
+}
+
+// Validate refuses limits under which a request could outlive the proof that
+// it was carried out. It names every fault at once.
+func (l Limits) Validate() error {
+	d := l.withDefaults()
+	var errs []error
+	outlives := func(other time.Duration, name string) {
+		if other > 0 && (d.RequestsMaxAge == 0 || d.RequestsMaxAge > other) {
+			errs = append(errs, fmt.Errorf("requests are kept for %s, longer than %s (%s): a vendor call could be made twice",
+				age(d.RequestsMaxAge), name, age(other)))
+		}
+	}
+	outlives(d.ResultsMaxAge, "results")
+	outlives(d.EventsMaxAge, "events")
+	if l.MaxBytes < 0 {
+		errs = append(errs, fmt.Errorf("max bytes is %d: it must be 0 (no bound) or more", l.MaxBytes))
+	}
+	return errors.Join(errs...)
+}
+
+func age(d time.Duration) string {
+	if d == 0 {
+		return "ever"
+	}
+	return d.String()
+}
+
+// Fulfillment is our topology: the four streams, a durable for each type that
+// is named like it, the committer's, and the one that looks for requests no
+// service takes. It does not validate l.
+func Fulfillment(l Limits) Topology {
+	l = l.withDefaults()
+	below := func(roots ...string) []string {
+		out := make([]string, len(roots))
+		for i, r := range roots {
+			out[i] = r + ".>"
+		}
+		return out
+	}
+	t := Topology{Streams: []Stream{
+		{
+			Name: fulfillment.StreamRequests, MaxAge: l.RequestsMaxAge, MaxBytes: l.MaxBytes, Schedules: true,
+			Subjects: below(fulfillment.RootRequests, fulfillment.RootSchedules, fulfillment.RootRetries),
+		},
+		{
+			Name: fulfillment.StreamResults, MaxAge: l.ResultsMaxAge, MaxBytes: l.MaxBytes,
+			Subjects: below(fulfillment.RootResults, fulfillment.RootIntents),
+		},
+		{Name: fulfillment.StreamEvents, Subjects: below(fulfillment.RootEvents), MaxAge: l.EventsMaxAge, MaxBytes: l.MaxBytes},
+		{Name: fulfillment.StreamDead, Subjects: below(fulfillment.RootDead), MaxAge: l.DeadMaxAge, MaxBytes: l.MaxBytes},
+	}}
+	for _, typ := range []fulfillment.Type{
+		fulfillment.Purchase, fulfillment.Change, fulfillment.Cancel, fulfillment.Suspend, fulfillment.Resume,
+	} {
+		t.Consumers = append(t.Consumers, TypeConsumer(string(typ), typ))
+	}
+	t.Consumers = append(t.Consumers,
+		Consumer{Stream: fulfillment.StreamResults, Durable: DurableCommitter, Filters: below(fulfillment.RootResults)},
+		Consumer{
+			Stream: fulfillment.StreamRequests, Durable: DurableUnclaimed, HeadersOnly: true,
+			Filters: below(fulfillment.RootRequests, fulfillment.RootRetries),
+		},
+	)
+	return t
+}
+
+// TypeConsumer declares the durable of a service that takes the given types.
+func TypeConsumer(durable string, types ...fulfillment.Type) Consumer {
+	c := Consumer{Stream: fulfillment.StreamRequests, Durable: durable}
+	for _, typ := range types {
+		for _, root := range []string{fulfillment.RootRequests, fulfillment.RootRetries} {
+			c.Filters = append(c.Filters, root+"."+fulfillment.EscapeToken(string(typ))+".>")
+		}
+	}
+	return c
+}
