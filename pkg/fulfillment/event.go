@@ -36,4 +36,8 @@ const (
 	StageDecode Stage = "decode" // the message can't be read
 	StageType   Stage = "type"   // no service takes its type
 	StageHold   Stage = "hold"   // a person must decide
+	// StageProcess and StageCommit hold what was tried as often as something not
+	// understood may be tried, by a type service and by the committer.
+	StageProcess Stage = "process"
+	StageCommit  Stage = "commit"
 )

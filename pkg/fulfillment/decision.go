@@ -1,0 +1,127 @@
+package fulfillment
+
+import "time"
+
+// Decision is what a type service answers. There is no default: a handler that
+// answers nothing has not decided.
+type Decision string
+
+// The decisions. Approve, Fail and Inquire are acts of the committer; Wait and
+// Hold leave the request pending in Connect; Recheck asks the committer to
+// close the episode by what Connect says, since the request was found not to be
+// pending any more.
+const (
+	Approve Decision = "approve"
+	Fail    Decision = "fail"
+	Inquire Decision = "inquire"
+	Wait    Decision = "wait"
+	Hold    Decision = "hold"
+	Recheck Decision = "recheck"
+)
+
+// Final reports whether d ends the type service's work on the episode.
+func (d Decision) Final() bool {
+	switch d {
+	case Approve, Fail, Inquire, Recheck:
+		return true
+	}
+	return false
+}
+
+// Param is a parameter value to save in Connect. ValueError, where it is not
+// nil, replaces the error shown to the customer; "" clears it.
+type Param struct {
+	ID         string  `json:"id"`
+	Value      *string `json:"value,omitempty"`
+	ValueError *string `json:"value_error,omitempty"`
+}
+
+// Result is the body of a message in StreamResults: what a type service
+// decided in one episode of a request. An episode has at most two: one with
+// Decision Wait, that saves what is known so far, and the final one, which
+// repeats its parameters.
+type Result struct {
+	RequestID string    `json:"request_id"`
+	AssetID   string    `json:"asset_id"`
+	ProductID string    `json:"product_id"`
+	Type      Type      `json:"type"`
+	Episode   uint64    `json:"episode"`
+	Attempt   int       `json:"attempt"`
+	Decision  Decision  `json:"decision"`
+	Reason    string    `json:"reason"`
+	Params    []Param   `json:"params,omitempty"`
+	Template  string    `json:"template_id,omitempty"`
+	Time      time.Time `json:"time"`
+}
+
+// Key names the request of r.
+func (r *Result) Key() Key {
+	return Key{Type: r.Type, Product: r.ProductID, Asset: r.AssetID, Request: r.RequestID}
+}
+
+// IntentState says what is known of an unsafe vendor call.
+type IntentState string
+
+// The states of an intent. IntentCalling is stored before the call: until a
+// result or IntentNotDone follows, the call may have taken effect.
+const (
+	IntentCalling IntentState = "calling"
+	IntentNotDone IntentState = "not-done"
+)
+
+// Intent is the body of a message below RootIntents: proof that a vendor call
+// that is unsafe to repeat was about to be made.
+type Intent struct {
+	RequestID      string      `json:"request_id"`
+	AssetID        string      `json:"asset_id"`
+	ProductID      string      `json:"product_id"`
+	Type           Type        `json:"type"`
+	Episode        uint64      `json:"episode"`
+	Attempt        int         `json:"attempt"`
+	State          IntentState `json:"state"`
+	IdempotencyKey string      `json:"idempotency_key"`
+	Reason         string      `json:"reason,omitempty"`
+	Time           time.Time   `json:"time"`
+}
+
+// EventBody is the body of a message in StreamEvents: one fact about a request.
+// Status is Connect's own word for the request at that time.
+type EventBody struct {
+	RequestID string    `json:"request_id"`
+	AssetID   string    `json:"asset_id"`
+	ProductID string    `json:"product_id"`
+	Type      Type      `json:"type"`
+	Event     Event     `json:"event"`
+	Episode   uint64    `json:"episode"`
+	Status    string    `json:"status"`
+	Reason    string    `json:"reason"`
+	Time      time.Time `json:"time"`
+}
+
+// Letter is the body of a message in StreamDead: something that cannot go on
+// by itself, with everything needed to understand it and to send it again.
+type Letter struct {
+	RequestID string              `json:"request_id"`
+	AssetID   string              `json:"asset_id"`
+	ProductID string              `json:"product_id"`
+	Type      Type                `json:"type"`
+	Stage     Stage               `json:"stage"`
+	Reason    string              `json:"reason"`
+	Episode   uint64              `json:"episode"`
+	Attempts  int                 `json:"attempts"`
+	Time      time.Time           `json:"time"`
+	Stream    string              `json:"stream"`
+	Sequence  uint64              `json:"sequence"`
+	Subject   string              `json:"subject"`
+	Headers   map[string][]string `json:"headers,omitempty"`
+	// Body is the original message's body, base64 in JSON.
+	Body []byte `json:"body"`
+	// Digest tells messages apart that never were in a stream (a row of
+	// Connect's list): the SHA-256 of Body, hexadecimal. Else it is empty.
+	Digest string `json:"digest,omitempty"`
+}
+
+// Key names the request of l as far as it is known.
+func (l *Letter) Key() Key {
+	return Key{Type: l.Type, Product: l.ProductID, Asset: l.AssetID, Request: l.RequestID}
+}

@@ -1,0 +1,118 @@
+package fulfillment
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The headers of every message: CloudEvents 1.0, binary mode, and two
+// extensions of ours. HeaderEpisode is missing on the message that opens an
+// episode, since the episode's number is that message's own sequence.
+const (
+	HeaderSpecVersion = "ce-specversion"
+	HeaderID          = "ce-id"
+	HeaderSource      = "ce-source"
+	HeaderType        = "ce-type"
+	HeaderSubject     = "ce-subject"
+	HeaderTime        = "ce-time"
+	HeaderContentType = "ce-datacontenttype"
+	HeaderSchema      = "ce-dataschema"
+	HeaderEpisode     = "ce-episode"
+	HeaderAttempt     = "ce-attempt"
+)
+
+// Source is the ce-source of every message.
+const Source = "/headrace"
+
+// SchemaBase precedes a schema's file name in ce-dataschema.
+const SchemaBase = "https://github.com/headrace/headrace/schemas/"
+
+// The schema files of the message kinds.
+const (
+	SchemaRequest     = "request.v1.json"
+	SchemaTierRequest = "tier-request.v1.json"
+	SchemaResult      = "result.v1.json"
+	SchemaIntent      = "intent.v1.json"
+	SchemaEvent       = "event.v1.json"
+	SchemaDead        = "dead.v1.json"
+)
+
+// Envelope is what the headers of a message are made from. Kind is the third
+// part of ce-type: requested, result, intent, dead, or an event's name.
+type Envelope struct {
+	ID      string
+	Kind    string
+	Schema  string
+	Key     Key
+	Episode uint64 // 0: not written
+	Attempt int    // 0: not written
+	Time    time.Time
+}
+
+// Header writes the CloudEvents attributes of e.
+func (e Envelope) Header() map[string]string {
+	h := map[string]string{
+		HeaderSpecVersion: "1.0",
+		HeaderID:          attribute(e.ID),
+		HeaderSource:      Source,
+		HeaderType:        "fulfillment." + EscapeToken(string(e.Key.Type)) + "." + e.Kind + ".v1",
+		HeaderTime:        e.Time.UTC().Format(time.RFC3339Nano),
+		HeaderContentType: "application/json",
+		HeaderSchema:      SchemaBase + e.Schema,
+	}
+	if e.Key.Asset != "" {
+		h[HeaderSubject] = attribute(e.Key.Asset)
+	}
+	if e.Episode != 0 {
+		h[HeaderEpisode] = strconv.FormatUint(e.Episode, 10)
+	}
+	if e.Attempt != 0 {
+		h[HeaderAttempt] = strconv.Itoa(e.Attempt)
+	}
+	return h
+}
+
+// StepID is <request>/<episode>/<step>, the key of all that is idempotent.
+func StepID(request string, episode uint64, step string) string {
+	return request + "/" + strconv.FormatUint(episode, 10) + "/" + step
+}
+
+// Episode is the episode that h names, or sequence where it names none: then
+// the message is the one that opened it.
+func Episode(h map[string]string, sequence uint64) uint64 {
+	n, err := strconv.ParseUint(h[HeaderEpisode], 10, 64)
+	if err != nil || n == 0 {
+		return sequence
+	}
+	return n
+}
+
+// Attempt is the attempt that h names, at least 1.
+func Attempt(h map[string]string) int {
+	n, err := strconv.Atoi(h[HeaderAttempt])
+	if err != nil || n < 1 {
+		return 1
+	}
+	return n
+}
+
+// attribute percent-encodes s as the CloudEvents NATS binding has it: what is
+// outside printable ASCII, the space, the quote and the percent sign.
+func attribute(s string) string {
+	encode := func(c byte) bool { return c <= ' ' || c > '~' || c == '"' || c == '%' }
+	if strings.IndexFunc(s, func(r rune) bool { return r > '~' || encode(byte(r)) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; encode(c) {
+			b.WriteByte('%')
+			b.WriteByte(upperHex[c>>4])
+			b.WriteByte(upperHex[c&15])
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
