@@ -1,0 +1,133 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/v2"
+)
+
+const keyProducts = "products"
+
+// serviceLink matches what Kubernetes puts into every container for each
+// Service of the namespace: one that is called headrace-console would otherwise
+// keep every pod from starting.
+var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// checkVariables refuses what begins like a variable of ours and is none: a
+// misspelled setting must not silently be the default.
+func (l *loader) checkVariables() {
+	known := []string{envConfig, envAPIKeyFile}
+	for _, s := range settings() {
+		known = append(known, s.variable)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.env)) {
+		if !slices.Contains(known, name) && !serviceLink.MatchString(name) {
+			l.fault(name, "is not a setting; %s", didYouMean(name, known, "unset it"))
+		}
+	}
+}
+
+// checkKeys does the same for the file, notes where each value was written, and
+// takes out what is empty and what was refused.
+func (l *loader) checkKeys(k *koanf.Koanf, file string) {
+	if v := k.Get("concurrency"); v != nil {
+		if _, block := v.(map[string]any); !block {
+			k.Delete("concurrency")
+			l.note("concurrency", keyConcurrency, file)
+			// Set fails only for a key that is in the way, and it was just deleted.
+			_ = k.Set(keyConcurrency, v)
+		}
+	}
+	known := []string{keyAPIKeyFile}
+	for _, s := range settings() {
+		known = append(known, s.key)
+	}
+	for _, key := range k.Keys() {
+		v := k.Get(key)
+		if _, block := v.(map[string]any); v == nil || block {
+			k.Delete(key)
+		}
+		if slices.Contains(known, key) {
+			if _, noted := l.cfg.origins[key]; v != nil && !noted {
+				l.note(key, key, file)
+			}
+			continue
+		}
+		k.Delete(key)
+		if problem := unknownKey(key, v, known); problem != "" {
+			l.fault(Origin{Source: SourceFile, Name: key, File: file}.String(), "%s", problem)
+		}
+	}
+	if k.Exists(keyAPIKey) && k.Exists(keyAPIKeyFile) {
+		l.fault(l.cfg.Name(keyAPIKeyFile), "is set together with %s; keep one of them", keyAPIKey)
+	}
+}
+
+func (l *loader) note(written, key, file string) {
+	l.cfg.origins[key] = Origin{Source: SourceFile, Name: written, File: file}
+}
+
+// unknownKey says what is wrong with a key that is none, or nothing for an
+// empty block.
+func unknownKey(key string, v any, known []string) string {
+	if strings.HasPrefix(key, keyProducts+".") {
+		return "product profiles are not supported in this version; list product ids alone"
+	}
+	var below []string
+	for _, k := range known {
+		if strings.HasPrefix(k, key+".") {
+			below = append(below, strings.TrimPrefix(k, key+"."))
+		}
+	}
+	switch block, isBlock := v.(map[string]any); {
+	case len(below) > 0 && (v == nil || isBlock && len(block) == 0):
+		return ""
+	case len(below) > 0:
+		return fmt.Sprintf("is a block, not a value; put %s below it", orList(below))
+	}
+	return "is not a setting; " + didYouMean(key, known, "remove it")
+}
+
+func didYouMean(word string, among []string, otherwise string) string {
+	if near, ok := Nearest(word, among); ok {
+		return fmt.Sprintf("did you mean %s?", near)
+	}
+	return otherwise + ", or see the list in docs/reference/settings.md"
+}
+
+// Nearest is the word of a list that was probably meant by another: the one
+// with the fewest letters changed, if those are at most a third of it.
+func Nearest(word string, among []string) (string, bool) {
+	best, least := "", len(word)/3+1
+	for _, one := range among {
+		if d := distance(strings.ToLower(word), strings.ToLower(one)); d < least {
+			best, least = one, d
+		}
+	}
+	return best, best != ""
+}
+
+// distance counts the letters to insert, delete or replace between a and b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
