@@ -84,6 +84,9 @@ func (s *Server) Close(ctx context.Context) error {
 // Serve is Listen until ctx is done. It returns nil after a clean end.
 func Serve(ctx context.Context, addr string, h http.Handler) error {
 	s, err := Listen(ctx, addr, h)
+	if err != nil && ctx.Err() != nil {
+		return nil // stopped before it began
+	}
 	if err != nil {
 		return err
 	}
