@@ -89,6 +89,9 @@ func unknownKey(key string, v any, known []string) string {
 	case len(below) > 0:
 		return fmt.Sprintf("is a block, not a value; put %s below it", orList(below))
 	}
+	if i := slices.IndexFunc(known, func(k string) bool { return strings.HasPrefix(key, k+".") }); i >= 0 {
+		return fmt.Sprintf("is not a setting; %s takes one value, not a block", known[i])
+	}
 	return "is not a setting; " + didYouMean(key, known, "remove it")
 }
 
@@ -96,7 +99,7 @@ func didYouMean(word string, among []string, otherwise string) string {
 	if near, ok := Nearest(word, among); ok {
 		return fmt.Sprintf("did you mean %s?", near)
 	}
-	return otherwise + ", or see the list in docs/reference/settings.md"
+	return otherwise + ", or see the list with headrace help settings"
 }
 
 // Nearest is the word of a list that was probably meant by another: the one
