@@ -2,13 +2,40 @@ package stream
 
 import (
 	"context"
-	"iter"
+	"errors"
+	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/sirupsen/logrus"
 )
+
+// callTimeout bounds a call to the broker whose context has no deadline.
+const callTimeout = 5 * time.Second
+
+// connectedEvery is how often a call that waits for the broker looks for it.
+const connectedEvery = 20 * time.Millisecond
 
 // Client is a connection to the broker. All methods but Handle and Run may be
 // called at the same time.
-type Client struct{ opts Options }
+type Client struct {
+	opts Options
+	log  *logrus.Entry
+	nc   *nats.Conn
+	js   jetstream.JetStream
+	out  *appender
+
+	mu sync.Mutex
+	// streamOf tells the stream of each durable that Apply has seen.
+	streamOf map[string]string
+	// bindings is the state of the durables that are being read.
+	bindings map[string]error
+	handlers []handlerSpec
+	running  bool
+	closed   chan struct{}
+	once     sync.Once
+}
 
 // Status says how the Client stands.
 type Status struct {
@@ -16,75 +43,80 @@ type Status struct {
 	// Server is the address, ServerID the identity of the connected server;
 	// both empty when not connected.
 	Server, ServerID string
-	// Consumers has an entry for each durable given to Handle once Run was
-	// called: nil when bound, else why it is not.
+	// Consumers has an entry for each durable given to Handle: nil when bound,
+	// else why it is not.
 	Consumers map[string]error
 }
 
-// Connect reaches the broker, or says why not.
-func Connect(ctx context.Context, opts Options) (*Client, error) { panic("not yet") }
-
-// Apply creates or updates the streams and durables of t.
-func (c *Client) Apply(ctx context.Context, t Topology) error { panic("not yet") }
-
-// AppendOption refines one Append.
-type AppendOption func(*appendOptions)
-
-type appendOptions struct{}
-
-// ExpectLast stores the message only if seq is the sequence of the last message
-// that matches filter (wildcards allowed; 0: there is none); else Append fails
-// with ErrConflict. Every writer must spell the filter alike.
-func ExpectLast(filter string, seq uint64) AppendOption { panic("not yet") }
-
-// ScheduleAt stores the message as a schedule on its own subject, one for each
-// subject; at t it is stored again, as target. Both subjects must be in one
-// stream that allows schedules.
-func ScheduleAt(t time.Time, target string) AppendOption { panic("not yet") }
-
-// CancelSchedule removes the schedule stored on subject as the message is
-// stored.
-func CancelSchedule(subject string) AppendOption { panic("not yet") }
-
-// OnceWithin gives the message an id that the stream remembers for its
-// duplicate window (2 minutes); a second one fails with ErrDuplicate. Ids are
-// the stream's, not the subject's.
-func OnceWithin(id string) AppendOption { panic("not yet") }
-
-// Append stores m and returns its sequence once the broker has it.
-func (c *Client) Append(ctx context.Context, m Message, opts ...AppendOption) (uint64, error) {
-	panic("not yet")
+// Status says how the Client stands. It does not ask the broker.
+func (c *Client) Status() Status {
+	s := Status{Connected: c.nc.IsConnected(), Consumers: map[string]error{}}
+	if s.Connected {
+		s.Server, s.ServerID = c.nc.ConnectedAddr(), c.nc.ConnectedServerId()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for durable, err := range c.bindings {
+		s.Consumers[durable] = err
+	}
+	return s
 }
 
-// Last returns the last message of stream that matches filter (wildcards
-// allowed), or ErrNotFound.
-func (c *Client) Last(ctx context.Context, stream, filter string) (*Stored, error) { panic("not yet") }
-
-// Get returns the message of that sequence, or ErrNotFound.
-func (c *Client) Get(ctx context.Context, stream string, seq uint64) (*Stored, error) {
-	panic("not yet")
+// Close ends the connection. Appends under way fail with ErrUnknownOutcome. It
+// may be called more than once, and belongs after Run's return.
+func (c *Client) Close() {
+	c.once.Do(func() {
+		close(c.closed)
+		c.nc.Close()
+	})
 }
 
-// LastSequence returns the sequence of the last message of stream, 0 if it
-// never had one, or ErrNotFound.
-func (c *Client) LastSequence(ctx context.Context, stream string) (uint64, error) { panic("not yet") }
-
-// Read yields what matches filter ("" is everything) from sequence from on, up
-// to the stream's last at the time of the call, and ends. An error ends it too.
-func (c *Client) Read(ctx context.Context, stream, filter string, from uint64) iter.Seq2[*Stored, error] {
-	panic("not yet")
+// setBinding notes how a durable stands and says so once per change.
+func (c *Client) setBinding(durable string, err error) {
+	c.mu.Lock()
+	before, known := c.bindings[durable]
+	c.bindings[durable] = err
+	c.mu.Unlock()
+	entry := c.log.WithField("durable", durable)
+	switch {
+	case err != nil && (!known || before == nil || before.Error() != err.Error()) && !errors.Is(err, errBinding):
+		entry.WithError(err).Error("consumer lost; looking for it until it is back")
+	case err == nil && known && before != nil && !errors.Is(before, errBinding):
+		entry.Info("consumer is back")
+	}
 }
 
-// Handle makes h carry out the messages of a durable, at most concurrency at a
-// time. It must be called before Run, once for each durable.
-func (c *Client) Handle(durable string, concurrency int, h Handler) { panic("not yet") }
+func (c *Client) dropBinding(durable string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.bindings, durable)
+}
 
-// Run delivers to the handlers until ctx ends, then drains: it takes no more,
-// waits up to DrainTimeout for what is in flight, and returns nil.
-func (c *Client) Run(ctx context.Context) error { panic("not yet") }
+// awaitConnected waits until the broker is reached or ctx ends. It looks again
+// and again rather than wait for nats.go's callbacks, which come a moment after
+// the fact.
+func (c *Client) awaitConnected(ctx context.Context) error {
+	if c.nc.IsConnected() {
+		return nil
+	}
+	tick := time.NewTicker(connectedEvery)
+	defer tick.Stop()
+	for !c.nc.IsConnected() {
+		select {
+		case <-tick.C:
+		case <-c.closed:
+			return ErrClosed
+		case <-ctx.Done():
+			return errors.Join(ErrUnreachable, context.Cause(ctx))
+		}
+	}
+	return nil
+}
 
-// Status says how the Client stands; it does not ask the broker.
-func (c *Client) Status() Status { panic("not yet") }
-
-// Close ends the connection. It may be called more than once.
-func (c *Client) Close() { panic("not yet") }
+// bounded gives ctx a deadline if it has none.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, callTimeout)
+}

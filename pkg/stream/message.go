@@ -47,6 +47,9 @@ type Delivery struct {
 	Pending uint64
 	// Durable names the consumer that delivered it.
 	Durable string
+
+	// after is the delay that the Handler's error asked for.
+	after *time.Duration
 }
 
 // Handler carries out one message. Nil acknowledges it: done, or written to
@@ -70,7 +73,7 @@ var (
 	// ended, or the connection went, before the broker answered). It is joined
 	// with the cause.
 	ErrUnknownOutcome = errors.New("outcome of append unknown")
-	// ErrNotFound: no such message, stream or consumer.
+	// ErrNotFound: the stream is there, the message is not.
 	ErrNotFound = errors.New("not found")
 	// ErrLeaseLost is the cause of a handler's context when its message could
 	// not be kept alive at the broker for nearly the ack wait.

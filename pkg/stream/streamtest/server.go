@@ -3,10 +3,14 @@
 package streamtest
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Broker is a JetStream server of one test, on a free port of 127.0.0.1.
@@ -14,6 +18,9 @@ type Broker struct {
 	t    testing.TB
 	opts server.Options
 	srv  *server.Server
+
+	mu    sync.Mutex
+	admin jetstream.JetStream
 }
 
 // Server starts a broker in a temporary directory; the test's end stops it.
@@ -59,4 +66,37 @@ func (b *Broker) Start() {
 func (b *Broker) Stop() {
 	b.srv.Shutdown()
 	b.srv.WaitForShutdown()
+}
+
+// JetStream is the broker's own API, for what the stream package does not do:
+// deleting a consumer, publishing what is not in our format.
+func (b *Broker) JetStream() jetstream.JetStream {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.admin != nil {
+		return b.admin
+	}
+	nc, err := nats.Connect(b.URL(), nats.UserInfo(b.opts.Username, b.opts.Password), nats.MaxReconnects(-1),
+		nats.ReconnectWait(50*time.Millisecond))
+	if err != nil {
+		b.t.Fatalf("connect to nats-server: %v", err)
+	}
+	b.t.Cleanup(nc.Close)
+	if b.admin, err = jetstream.New(nc); err != nil {
+		b.t.Fatalf("open JetStream: %v", err)
+	}
+	return b.admin
+}
+
+// Pending is how many messages a consumer has handed out that were not
+// acknowledged.
+func (b *Broker) Pending(stream, durable string) int {
+	b.t.Helper()
+	c, err := b.JetStream().Consumer(context.Background(), stream, durable)
+	if err != nil {
+		b.t.Errorf("look up consumer %s: %v", durable, err)
+		return -1
+	}
+	return c.CachedInfo().NumAckPending
 }

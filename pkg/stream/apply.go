@@ -1,0 +1,199 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// applyTimeout bounds Apply if its context has no deadline.
+const applyTimeout = 30 * time.Second
+
+// Apply creates the streams and durables of t, or updates those that differ.
+// What t does not declare (placement, compression, a pause, …) stays as it is,
+// and nothing is ever deleted. It may be called by many processes at once.
+func (c *Client) Apply(ctx context.Context, t Topology) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, applyTimeout)
+		defer cancel()
+	}
+	for _, s := range t.Streams {
+		if err := c.applyStream(ctx, s); err != nil {
+			return fmt.Errorf("apply stream %s: %w", s.Name, err)
+		}
+	}
+	for _, d := range t.Consumers {
+		if err := c.applyConsumer(ctx, d); err != nil {
+			return fmt.Errorf("apply consumer %s of %s: %w", d.Durable, d.Stream, err)
+		}
+		c.mu.Lock()
+		c.streamOf[d.Durable] = d.Stream
+		c.mu.Unlock()
+	}
+	return nil
+}
+
+func (c *Client) applyStream(ctx context.Context, s Stream) error {
+	if err := validName(s.Name); err != nil {
+		return err
+	}
+	found, err := c.js.Stream(ctx, s.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		err = c.createStream(ctx, s)
+		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return err
+		}
+		found, err = c.js.Stream(ctx, s.Name) // another process was faster
+	}
+	if err != nil {
+		return err
+	}
+	have := found.CachedInfo().Config
+	want := s.config(have)
+	want.Replicas = c.replicas(have.Replicas)
+	if reflect.DeepEqual(have, want) {
+		return nil
+	}
+	_, err = c.js.UpdateStream(ctx, want)
+	if err != nil && want.Replicas != have.Replicas && c.opts.Replicas == 0 {
+		c.log.WithError(err).WithField("stream", s.Name).Warn("more replicas refused; stream stays as it is")
+		want.Replicas = have.Replicas
+		_, err = c.js.UpdateStream(ctx, want)
+	}
+	return err
+}
+
+func (c *Client) createStream(ctx context.Context, s Stream) error {
+	cfg := s.config(jetstream.StreamConfig{})
+	cfg.Replicas = c.replicas(1)
+	_, err := c.js.CreateStream(ctx, cfg)
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) && c.opts.Replicas == 0 && cfg.Replicas > 1 {
+		c.log.WithError(err).WithField("stream", s.Name).
+			Warn("cluster gives no three replicas; a stream of one replica is lost with its server")
+		cfg.Replicas = 1
+		_, err = c.js.CreateStream(ctx, cfg)
+	}
+	return err
+}
+
+// replicas is what was asked for, else three where the broker is a cluster and
+// what there is where it is not.
+func (c *Client) replicas(have int) int {
+	if c.opts.Replicas > 0 {
+		return c.opts.Replicas
+	}
+	if c.nc.ConnectedClusterName() == "" {
+		return have
+	}
+	return max(3, have)
+}
+
+// config lays s over what there is.
+func (s Stream) config(cfg jetstream.StreamConfig) jetstream.StreamConfig {
+	cfg.Name, cfg.Subjects = s.Name, s.Subjects
+	cfg.Retention, cfg.Discard, cfg.Storage = jetstream.LimitsPolicy, jetstream.DiscardOld, jetstream.FileStorage
+	cfg.MaxAge, cfg.MaxBytes = s.MaxAge, s.MaxBytes
+	if s.MaxBytes == 0 {
+		cfg.MaxBytes = -1
+	}
+	cfg.AllowDirect, cfg.AllowAtomicPublish = true, true
+	if s.Schedules {
+		// A schedule fires by rolling its subject up.
+		cfg.AllowMsgSchedules, cfg.AllowRollup = true, true
+	}
+	if cfg.MaxAge > 0 && cfg.Duplicates > cfg.MaxAge {
+		cfg.Duplicates = cfg.MaxAge
+	}
+	return cfg
+}
+
+func (c *Client) applyConsumer(ctx context.Context, d Consumer) error {
+	if err := errors.Join(validName(d.Stream), validName(d.Durable)); err != nil {
+		return err
+	}
+	found, err := c.js.Consumer(ctx, d.Stream, d.Durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		_, err = c.js.CreateConsumer(ctx, d.Stream, d.config(jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}))
+		if !errors.Is(err, jetstream.ErrConsumerExists) {
+			return err
+		}
+		found, err = c.js.Consumer(ctx, d.Stream, d.Durable)
+	}
+	if err != nil {
+		return err
+	}
+	have := found.CachedInfo().Config
+	if have.AckPolicy != jetstream.AckExplicitPolicy || have.DeliverSubject != "" {
+		return errors.New("it exists and is not a pull consumer with explicit acknowledgement")
+	}
+	want := d.config(have)
+	if reflect.DeepEqual(normalFilters(have), want) {
+		return nil
+	}
+	_, err = c.js.UpdateConsumer(ctx, d.Stream, want)
+	return err
+}
+
+// config lays d over what there is. The start of an existing consumer is left
+// alone: the broker does not change it.
+func (d Consumer) config(cfg jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+	cfg.Name, cfg.Durable = d.Durable, d.Durable
+	cfg.FilterSubject, cfg.FilterSubjects = "", slices.Clone(d.Filters)
+	cfg.AckPolicy, cfg.MaxDeliver = jetstream.AckExplicitPolicy, -1
+	cfg.AckWait, cfg.MaxAckPending = d.AckWait, d.MaxAckPending
+	if cfg.AckWait <= 0 {
+		cfg.AckWait = DefaultAckWait
+	}
+	if cfg.MaxAckPending == 0 {
+		cfg.MaxAckPending = DefaultMaxAckPending
+	}
+	cfg.HeadersOnly = d.HeadersOnly
+	// The first step of a BackOff would replace the ack wait.
+	cfg.BackOff = nil
+	cfg.InactiveThreshold = 0
+	return cfg
+}
+
+// normalFilters brings a single filter into the list, as config does.
+func normalFilters(cfg jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+	if cfg.FilterSubject != "" {
+		cfg.FilterSubjects, cfg.FilterSubject = []string{cfg.FilterSubject}, ""
+	}
+	return cfg
+}
+
+// lookup finds the stream of a durable: the one that Apply has seen, else the
+// only stream that has a durable of that name.
+func (c *Client) lookup(ctx context.Context, durable string) (*jetstream.ConsumerInfo, error) {
+	c.mu.Lock()
+	stream, ok := c.streamOf[durable]
+	c.mu.Unlock()
+	if ok {
+		cons, err := c.js.Consumer(ctx, stream, durable)
+		if err != nil {
+			return nil, err
+		}
+		return cons.CachedInfo(), nil
+	}
+	names := c.js.StreamNames(ctx)
+	for name := range names.Name() {
+		cons, err := c.js.Consumer(ctx, name, durable)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return cons.CachedInfo(), nil
+	}
+	if err := names.Err(); err != nil {
+		return nil, err
+	}
+	return nil, jetstream.ErrConsumerNotFound
+}

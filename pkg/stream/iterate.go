@@ -1,0 +1,142 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// quiet is how long Read waits for a message that the broker promised before it
+// asks whether there still is one: it may have been purged meanwhile.
+const quiet = 2 * time.Second
+
+// Read yields what matches filter ("" is everything) from sequence from on, in
+// order, up to the stream's last message at the time of the call, and ends. An
+// error is yielded last. It uses no durable.
+func (c *Client) Read(ctx context.Context, stream, filter string, from uint64) iter.Seq2[*Stored, error] {
+	return func(yield func(*Stored, error) bool) {
+		last, err := c.LastSequence(ctx, stream)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if last < max(from, 1) {
+			return
+		}
+		c.iterate(ctx, stream, filter, from, last, yield)
+	}
+}
+
+// Follow is Read without an end: it goes on with what is stored later, until
+// ctx ends, which is no error.
+func (c *Client) Follow(ctx context.Context, stream, filter string, from uint64) iter.Seq2[*Stored, error] {
+	return func(yield func(*Stored, error) bool) {
+		c.iterate(ctx, stream, filter, from, 0, yield)
+	}
+}
+
+// iterate yields messages from from to last, or for ever if last is 0.
+func (c *Client) iterate(ctx context.Context, stream, filter string, from, last uint64, yield func(*Stored, error) bool) {
+	cons, err := c.orderedConsumer(ctx, stream, filter, from)
+	if err != nil {
+		yield(nil, err)
+		return
+	}
+	if last > 0 && cons.CachedInfo().NumPending == 0 {
+		return
+	}
+	it, err := cons.Messages()
+	if err != nil {
+		yield(nil, fmt.Errorf("read %s: %w", stream, err))
+		return
+	}
+	defer it.Stop()
+	for {
+		msg, err := c.next(ctx, cons, it, last > 0)
+		if errors.Is(err, errNoMore) || (last == 0 && ctx.Err() != nil) {
+			return
+		}
+		if err != nil {
+			yield(nil, fmt.Errorf("read %s: %w", stream, err))
+			return
+		}
+		s, pending, err := storedOf(msg)
+		if err != nil {
+			yield(nil, fmt.Errorf("read %s: %w", stream, err))
+			return
+		}
+		if last > 0 && s.Sequence > last {
+			return
+		}
+		if !yield(s, nil) || (last > 0 && (pending == 0 || s.Sequence == last)) {
+			return
+		}
+	}
+}
+
+var errNoMore = errors.New("no more messages")
+
+// next waits for a message; where an end is expected it asks after a while
+// whether one is still to come.
+func (c *Client) next(
+	ctx context.Context, cons jetstream.Consumer, it jetstream.MessagesContext, ends bool,
+) (jetstream.Msg, error) {
+	for {
+		wait := ctx
+		cancel := func() {}
+		if ends {
+			wait, cancel = context.WithTimeout(ctx, quiet)
+		}
+		msg, err := it.Next(jetstream.NextContext(wait))
+		cancel()
+		switch {
+		case err == nil:
+			return msg, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, jetstream.ErrNoHeartbeat):
+			continue
+		case !ends || wait.Err() == nil:
+			return nil, err
+		}
+		info, err := cons.Info(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if info.NumPending == 0 && info.NumAckPending == 0 {
+			return nil, errNoMore
+		}
+	}
+}
+
+func (c *Client) orderedConsumer(ctx context.Context, stream, filter string, from uint64) (jetstream.Consumer, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	cfg := jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
+		InactiveThreshold: 30 * time.Second,
+	}
+	if filter != "" && filter != ">" {
+		cfg.FilterSubjects = []string{filter}
+	}
+	cons, err := c.js.OrderedConsumer(ctx, stream, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", stream, asNoStream(err))
+	}
+	return cons, nil
+}
+
+func storedOf(m jetstream.Msg) (*Stored, uint64, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return nil, 0, err
+	}
+	s := decode(m.Subject(), nats.Header(m.Headers()), m.Data())
+	s.Stream, s.Sequence, s.Time = meta.Stream, meta.Sequence.Stream, meta.Timestamp.UTC()
+	return &s, meta.NumPending, nil
+}

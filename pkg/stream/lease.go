@@ -1,0 +1,124 @@
+package stream
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const inProgress = "+WPI"
+
+// leases keeps the messages in hand alive at the broker. Every third of the ack
+// wait it says of all of them that they are in progress; only when the broker
+// has confirmed that it read so do they count as renewed. The broker does not
+// say who holds a message now, so a lease is judged by our own clock: one that
+// was not renewed for five sixths of the ack wait is lost.
+type leases struct {
+	nc *nats.Conn
+
+	mu   sync.Mutex
+	wait time.Duration
+	held map[*lease]struct{}
+}
+
+// lease is our hold on one message.
+type lease struct {
+	reply   string
+	renewed time.Time
+	lost    chan struct{} // closed when it is lost
+	wait    time.Duration
+}
+
+func (l *leases) setWait(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wait = d
+}
+
+// take begins a lease on the message that is answered at reply.
+func (l *leases) take(reply string) *lease {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := &lease{reply: reply, renewed: time.Now(), lost: make(chan struct{}), wait: l.wait}
+	l.held[h] = struct{}{}
+	return h
+}
+
+// release ends a lease and reports whether it was good to the end: if not, the
+// message may be in other hands and must not be answered.
+func (l *leases) release(h *lease) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, held := l.held[h]
+	delete(l.held, h)
+	return held && time.Since(h.renewed) < h.wait
+}
+
+// beat renews until ctx ends.
+func (l *leases) beat(ctx context.Context) {
+	for {
+		l.mu.Lock()
+		step := max(l.wait/12, time.Millisecond)
+		if l.wait == 0 { // not bound yet
+			step = lookupEvery
+		}
+		l.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(step):
+		}
+		l.expire()
+		if due := l.due(); len(due) > 0 {
+			l.renew(due, step)
+		}
+	}
+}
+
+// expire gives up the leases that were not renewed in time.
+func (l *leases) expire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for h := range l.held {
+		if now.Sub(h.renewed) >= h.wait*5/6 {
+			delete(l.held, h)
+			close(h.lost)
+		}
+	}
+}
+
+// due lists the leases that are a third of the ack wait old.
+func (l *leases) due() []*lease {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	var due []*lease
+	for h := range l.held {
+		if now.Sub(h.renewed) >= h.wait/3-h.wait/24 {
+			due = append(due, h)
+		}
+	}
+	return due
+}
+
+// renew tells the broker and, once it has confirmed, notes the time before it
+// was told.
+func (l *leases) renew(due []*lease, patience time.Duration) {
+	before := time.Now()
+	for _, h := range due {
+		if l.nc.Publish(h.reply, []byte(inProgress)) != nil {
+			return
+		}
+	}
+	if l.nc.FlushTimeout(patience) != nil {
+		return // again at the next step
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range due {
+		h.renewed = before
+	}
+}

@@ -1,0 +1,114 @@
+package stream
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill-nats/v2/pkg/nats"
+	"github.com/ThreeDotsLabs/watermill/message"
+	natsgo "github.com/nats-io/nats.go"
+)
+
+// Header keys of the broker's own. nats.go has typed options for most, but not
+// for a message that is appended by another way than its publisher.
+const (
+	brokerPrefix    = "Nats-"
+	cloudPrefix     = "ce-"
+	hdrOnce         = "Nats-Msg-Id"
+	hdrExpectSeq    = "Nats-Expected-Last-Subject-Sequence"
+	hdrExpectFilter = "Nats-Expected-Last-Subject-Sequence-Subject"
+	hdrSchedule     = "Nats-Schedule"
+	hdrTarget       = "Nats-Schedule-Target"
+	hdrScheduler    = "Nats-Scheduler"
+	hdrScheduleNext = "Nats-Schedule-Next"
+	hdrStream       = "Nats-Stream"
+	hdrSubject      = "Nats-Subject"
+	hdrSequence     = "Nats-Sequence"
+	hdrTime         = "Nats-Time-Stamp"
+	hdrPending      = "Nats-Pending-Messages"
+)
+
+// publishable are the broker's headers that a Watermill publisher may set as
+// metadata. The others come with messages read from a stream, and would be
+// obeyed if they were sent on.
+var publishable = map[string]bool{
+	hdrOnce: true, hdrExpectSeq: true, hdrExpectFilter: true, hdrSchedule: true, hdrTarget: true,
+}
+
+// encode writes a message in the format of watermill-nats, so that its stock
+// subscribers can read it.
+func encode(subject string, msg *message.Message, keep func(key string) bool) (*natsgo.Msg, error) {
+	var marshaler nats.NATSMarshaler
+	out, err := marshaler.Marshal(subject, msg)
+	if err != nil {
+		return nil, fmt.Errorf("encode message %s: %w", msg.UUID, err)
+	}
+	for k := range out.Header {
+		if strings.HasPrefix(k, brokerPrefix) && !keep(k) {
+			delete(out.Header, k)
+		}
+	}
+	return out, nil
+}
+
+// decode reads what any publisher may have put on subject. It never fails:
+// what watermill-nats refuses, a header that is there more than once, makes
+// the message poison. Keys of CloudEvents attributes become lower case, as the
+// standard takes no account of case and NATS does.
+func decode(subject string, raw natsgo.Header, body []byte) Stored {
+	s := Stored{Message: Message{Subject: subject, Body: body, Header: make(map[string]string, len(raw))}}
+	for key, values := range raw {
+		if strings.HasPrefix(key, brokerPrefix) {
+			continue
+		}
+		if len(values) == 0 {
+			continue
+		}
+		if len(values) > 1 && s.Poison == nil {
+			s.Poison = fmt.Errorf("%w: header %q occurs %d times", ErrPoison, key, len(values))
+		}
+		if key == nats.WatermillUUIDHdr {
+			s.ID = values[0]
+			continue
+		}
+		name := normalKey(key)
+		if _, twice := s.Header[name]; twice && s.Poison == nil {
+			s.Poison = fmt.Errorf("%w: header %q occurs in two spellings", ErrPoison, name)
+		}
+		s.Header[name] = values[0]
+	}
+	if s.ID == "" {
+		s.ID = s.Header["ce-id"]
+	}
+	if s.Poison != nil {
+		s.RawHeader = raw
+	}
+	return s
+}
+
+func normalKey(key string) string {
+	if len(key) > len(cloudPrefix) && strings.EqualFold(key[:len(cloudPrefix)], cloudPrefix) {
+		return strings.ToLower(key)
+	}
+	return key
+}
+
+// decodeDelivery reads a message that a consumer delivered.
+func decodeDelivery(m *natsgo.Msg, durable string) *Delivery {
+	d := &Delivery{Stored: decode(m.Subject, m.Header, m.Data), Durable: durable, Attempt: 1}
+	meta, err := m.Metadata()
+	if err != nil {
+		if d.Poison == nil {
+			d.Poison = fmt.Errorf("%w: read delivery of %s: %w", ErrPoison, m.Subject, err)
+			d.RawHeader = m.Header
+		}
+		return d
+	}
+	d.Stream, d.Sequence, d.Time = meta.Stream, meta.Sequence.Stream, meta.Timestamp.UTC()
+	d.Attempt, d.Pending = int(meta.NumDelivered), meta.NumPending
+	return d
+}
+
+// scheduleAt is the text of a schedule that fires once.
+func scheduleAt(t time.Time) string { return "@at " + t.UTC().Format(time.RFC3339Nano) }

@@ -1,0 +1,90 @@
+package stream
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	ackDone = "+ACK"
+	nakNow  = "-NAK"
+)
+
+func nakAfter(d time.Duration) string {
+	if d <= 0 {
+		return nakNow
+	}
+	return `-NAK {"delay":` + strconv.FormatInt(int64(d), 10) + `}`
+}
+
+// delivery is a message on its way to a handler.
+type delivery struct {
+	msg   *nats.Msg
+	lease *lease
+}
+
+// carry hands one message out, waits for the verdict and tells it to the
+// broker. It returns when the handler has: a handler whose lease is lost still
+// holds its place.
+func (s *subscription) carry(d *delivery) {
+	del := decodeDelivery(d.msg, s.durable)
+	ctx, cancel := context.WithCancelCause(context.WithValue(s.base, deliveryKey{}, del))
+	defer cancel(nil)
+	msg := message.NewMessage(del.ID, del.Body)
+	msg.Metadata = del.Header
+	msg.SetContext(ctx)
+
+	select {
+	case <-s.untaken: // both may be ready; a stop comes first
+		s.refuse(d)
+		return
+	default:
+	}
+	select {
+	case s.out <- msg:
+	case <-s.untaken:
+		s.refuse(d)
+		return
+	case <-d.lease.lost:
+		return
+	}
+	s.await(d, del, msg, cancel)
+}
+
+// refuse gives a message back that no handler has seen.
+func (s *subscription) refuse(d *delivery) {
+	if s.leases.release(d.lease) {
+		s.reply(d.msg.Reply, nakNow)
+	}
+}
+
+func (s *subscription) await(d *delivery, del *Delivery, msg *message.Message, cancel context.CancelCauseFunc) {
+	lost := d.lease.lost
+	for {
+		select {
+		case <-msg.Acked():
+			if s.leases.release(d.lease) {
+				s.reply(d.msg.Reply, ackDone)
+			}
+			return
+		case <-msg.Nacked():
+			if s.leases.release(d.lease) {
+				s.reply(d.msg.Reply, nakAfter(s.client.delay(del)))
+			}
+			return
+		case <-lost:
+			lost = nil
+			cancel(ErrLeaseLost)
+			s.client.log.WithField("subject", del.Subject).WithField("durable", s.durable).
+				Warn("broker could not be told that the message is in progress; handler is cancelled")
+		case <-s.abandon:
+			cancel(ErrDrainTimeout)
+			s.leases.release(d.lease)
+			return
+		}
+	}
+}
