@@ -1,0 +1,148 @@
+package connect
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// newTransports returns the two ways to send: one that repeats, and one that
+// does not. They share their connections.
+func newTransports(s *settings) (reads, actions *retryablehttp.Client) {
+	hc := newHTTPClient(s)
+	reads = &retryablehttp.Client{
+		HTTPClient: hc, RetryMax: s.retries, RetryWaitMin: s.retryMin, RetryWaitMax: s.retryMax,
+		CheckRetry: s.checkRetry, Backoff: s.backoff, ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	actions = &retryablehttp.Client{
+		HTTPClient: hc, CheckRetry: never, Backoff: s.backoff, ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	return reads, actions
+}
+
+func newHTTPClient(s *settings) *http.Client {
+	hc := new(http.Client)
+	if s.httpClient != nil {
+		*hc = *s.httpClient
+	}
+	if s.transport != nil {
+		hc.Transport = s.transport
+	}
+	if hc.Transport == nil {
+		hc.Transport = newTransport()
+	}
+	hc.Transport = &observed{next: hc.Transport, settings: s}
+	hc.Timeout = s.timeout
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return hc
+}
+
+func newTransport() *http.Transport {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok { // somebody replaced it
+		return &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: idlePerHost}
+	}
+	t = t.Clone()
+	t.MaxIdleConns = 2 * idlePerHost
+	t.MaxIdleConnsPerHost = idlePerHost
+	return t
+}
+
+// observed tells the observer of each attempt.
+type observed struct {
+	next     http.RoundTripper
+	settings *settings
+}
+
+// RoundTrip implements http.RoundTripper.
+func (o *observed) RoundTrip(req *http.Request) (*http.Response, error) {
+	start := time.Now()
+	resp, err := o.next.RoundTrip(req)
+	status := 0
+	if err == nil {
+		status = resp.StatusCode
+		if d := retryAfter(resp.Header); d > 0 && isOverload(status) {
+			o.settings.onRetryAfter(d)
+		}
+	}
+	o.settings.observe(req.Method, locationOf(req.Context()).route, status, time.Since(start))
+	return resp, err
+}
+
+// closeIdle is not named CloseIdleConnections, as the retrying client calls
+// that whenever it gives up, and every worker would have to connect anew.
+func (o *observed) closeIdle() {
+	if c, ok := o.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+func never(context.Context, *http.Response, error) (bool, error) { return false, nil }
+
+// checkRetry sends again what got no answer, 429 or 5xx; not what can't
+// succeed before the context's deadline, or where the server's certificate is
+// refused.
+func (s *settings) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if errors.Is(err, errBodyTooLarge) {
+		return false, nil
+	}
+	if err != nil {
+		cert := (*tls.CertificateVerificationError)(nil)
+		return !errors.As(err, &cert), nil
+	}
+	if !isOverload(resp.StatusCode) && resp.StatusCode < 500 {
+		return false, nil
+	}
+	pause := retryAfter(resp.Header)
+	if deadline, ok := ctx.Deadline(); ok && time.Now().Add(pause).After(deadline) {
+		return false, nil // the answer says more than a deadline exceeded
+	}
+	return true, nil
+}
+
+// backoff is what the server asks for, or else doubles from retryMin to
+// retryMax with the upper half left to chance, so that many workers do not come
+// back at once.
+func (s *settings) backoff(lo, hi time.Duration, attempt int, resp *http.Response) time.Duration {
+	wait := lo << min(attempt, 16)
+	if wait <= 0 || wait > hi {
+		wait = hi
+	}
+	wait = wait/2 + rand.N(wait/2+1)
+	if resp != nil {
+		wait = max(wait, retryAfter(resp.Header))
+	}
+	if s.log != nil {
+		s.log.WithField("duration_ms", wait.Milliseconds()).Warn("connect: call again")
+	}
+	return wait
+}
+
+func isOverload(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+}
+
+// retryAfter reads Retry-After in seconds or as a date; 0 if there is none.
+func retryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	if text == "" {
+		return 0
+	}
+	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
+		return max(0, time.Duration(n)*time.Second)
+	}
+	when, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return max(0, time.Until(when))
+}
