@@ -103,9 +103,10 @@ func didYouMean(word string, among []string, otherwise string) string {
 }
 
 // Nearest is the word of a list that was probably meant by another: the one
-// with the fewest letters changed, if those are at most a third of it.
+// with the fewest letters changed, if those are at most a third of it. What all
+// our variables begin with counts for nothing.
 func Nearest(word string, among []string) (string, bool) {
-	best, least := "", len(word)/3+1
+	best, least := "", len(strings.TrimPrefix(word, envPrefix))/3+1
 	for _, one := range among {
 		if d := distance(strings.ToLower(word), strings.ToLower(one)); d < least {
 			best, least = one, d

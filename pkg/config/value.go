@@ -46,8 +46,9 @@ func apiKey(s string) (string, bool) {
 	}
 	user, secret, ok := strings.Cut(s, ":")
 	bad := func(r rune) bool { return r <= ' ' || r > '~' }
-	if !ok || len(user) <= len("SU-") || !strings.HasPrefix(user, "SU-") || secret == "" ||
-		strings.ContainsFunc(s, bad) {
+	// Keys of integrations begin with SU, those of people with UR.
+	kind, number, dash := strings.Cut(user, "-")
+	if !ok || !dash || len(kind) != 2 || number == "" || secret == "" || strings.ContainsFunc(s, bad) {
 		return "", false
 	}
 	return s, true
