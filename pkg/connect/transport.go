@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/headrace/headrace/pkg/upstream"
 )
 
 // newTransports returns the two ways to send: one that repeats, and one that
@@ -19,6 +21,7 @@ func newTransports(s *settings) (reads, actions *retryablehttp.Client) {
 	reads = &retryablehttp.Client{
 		HTTPClient: hc, RetryMax: s.retries, RetryWaitMin: s.retryMin, RetryWaitMax: s.retryMax,
 		CheckRetry: s.checkRetry, Backoff: s.backoff, ErrorHandler: retryablehttp.PassthroughErrorHandler,
+		RequestLogHook: s.logRetry,
 	}
 	actions = &retryablehttp.Client{
 		HTTPClient: hc, CheckRetry: never, Backoff: s.backoff, ErrorHandler: retryablehttp.PassthroughErrorHandler,
@@ -35,7 +38,7 @@ func newHTTPClient(s *settings) *http.Client {
 		hc.Transport = s.transport
 	}
 	if hc.Transport == nil {
-		hc.Transport = newTransport()
+		hc.Transport = NewTransport()
 	}
 	hc.Transport = &observed{next: hc.Transport, settings: s}
 	hc.Timeout = s.timeout
@@ -43,7 +46,9 @@ func newHTTPClient(s *settings) *http.Client {
 	return hc
 }
 
-func newTransport() *http.Transport {
+// NewTransport is the transport of a Client that was not given one: it keeps
+// 256 idle connections a host and honours HTTPS_PROXY.
+func NewTransport() *http.Transport {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok { // somebody replaced it
 		return &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: idlePerHost}
@@ -95,6 +100,9 @@ func (s *settings) checkRetry(ctx context.Context, resp *http.Response, err erro
 	if errors.Is(err, errBodyTooLarge) {
 		return false, nil
 	}
+	if _, closed := upstream.ClosedUntil(err); closed {
+		return false, nil // Connect asked for the pause: the caller waits it out
+	}
 	if err != nil {
 		cert := (*tls.CertificateVerificationError)(nil)
 		return !errors.As(err, &cert), nil
@@ -121,10 +129,20 @@ func (s *settings) backoff(lo, hi time.Duration, attempt int, resp *http.Respons
 	if resp != nil {
 		wait = max(wait, retryAfter(resp.Header))
 	}
-	if s.log != nil {
-		s.log.WithField("duration_ms", wait.Milliseconds()).Warn("connect: call again")
-	}
 	return wait
+}
+
+// logRetry notes each attempt after the first.
+func (s *settings) logRetry(_ retryablehttp.Logger, req *http.Request, attempt int) {
+	if attempt > 0 {
+		s.warnRetry(req.Method, locationOf(req.Context()), attempt)
+	}
+}
+
+func (s *settings) warnRetry(method string, to location, attempt int) {
+	if s.log != nil {
+		s.log.WithField("attempt", attempt+1).Warnf("call Connect again: %s %s", method, to.path)
+	}
 }
 
 func isOverload(status int) bool {

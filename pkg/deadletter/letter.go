@@ -1,0 +1,140 @@
+// Package deadletter keeps what cannot go on by itself: it writes dead letters,
+// each exactly once, and lists them. A dead letter does not close its episode:
+// the asset is held until someone decides.
+package deadletter
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// Log is what this package needs of the stream layer to write.
+type Log interface {
+	Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error)
+	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
+	Read(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
+}
+
+// Writer writes dead letters. It is safe for concurrent use.
+type Writer struct {
+	log Log
+	now func() time.Time
+	// written is told of each letter that was stored, not of repeats.
+	written func(fulfillment.Letter)
+}
+
+// NewWriter returns a Writer to log. written, which may be nil, is told of each
+// letter stored.
+func NewWriter(log Log, written func(fulfillment.Letter)) *Writer {
+	if written == nil {
+		written = func(fulfillment.Letter) {}
+	}
+	return &Writer{log: log, now: time.Now, written: written}
+}
+
+// OfDelivery begins a letter about a delivered message, with its subject,
+// headers and bytes inside. What the subject tells of the request is filled in.
+func OfDelivery(d *stream.Delivery, stage fulfillment.Stage, reason string) fulfillment.Letter {
+	_, key, err := fulfillment.ParseSubject(d.Subject)
+	if err != nil && key.Request == "" {
+		key.Request = fmt.Sprint(d.Sequence)
+	}
+	headers := d.RawHeader
+	if headers == nil {
+		headers = make(map[string][]string, len(d.Header))
+		for name, value := range d.Header {
+			headers[name] = []string{value}
+		}
+	}
+	return fulfillment.Letter{
+		RequestID: key.Request, AssetID: key.Asset, ProductID: key.Product, Type: key.Type,
+		Stage: stage, Reason: reason,
+		Episode:  fulfillment.Episode(d.Header, d.Sequence),
+		Attempts: fulfillment.Attempt(d.Header) + d.Attempt - 1,
+		Stream:   d.Stream, Sequence: d.Sequence, Subject: d.Subject,
+		Headers: headers, Body: d.Body,
+	}
+}
+
+// Digest identifies bytes that never were in a stream.
+func Digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
+// Write stores l, unless a letter about the same message is stored already: it
+// may be called again after any error, and by several workers at once.
+func (w *Writer) Write(ctx context.Context, l fulfillment.Letter) error {
+	subject := l.Key().DeadSubject(l.Stage)
+	l.Time = w.now().UTC()
+	body, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("write dead letter of %s: %w", l.RequestID, err)
+	}
+	id := fmt.Sprintf("%s/%d/dead", l.Stream, l.Sequence)
+	if l.Digest != "" {
+		id = l.Digest + "/dead"
+	}
+	for {
+		last, found, err := w.find(ctx, subject, l)
+		if err != nil || found {
+			return err
+		}
+		_, err = w.log.Append(ctx, stream.Message{
+			Subject: subject, ID: id, Body: body,
+			Header: fulfillment.Envelope{
+				ID: id, Kind: "dead", Schema: fulfillment.SchemaDead, Key: l.Key(),
+				Episode: l.Episode, Attempt: l.Attempts, Time: l.Time,
+			}.Header(),
+		}, stream.ExpectLast(subject, last))
+		if errors.Is(err, stream.ErrConflict) {
+			continue // another worker wrote here: perhaps this very letter
+		}
+		if err != nil {
+			return fmt.Errorf("write dead letter of %s: %w", l.RequestID, err)
+		}
+		w.written(l)
+		return nil
+	}
+}
+
+// Has reports whether a letter about the stored message (a redelivery, after
+// the letter was written and before its acknowledgement) exists.
+func (w *Writer) Has(ctx context.Context, key fulfillment.Key, name string, sequence uint64) (bool, error) {
+	_, found, err := w.find(ctx, key.DeadFilter(), fulfillment.Letter{Stream: name, Sequence: sequence})
+	return found, err
+}
+
+// find looks for a letter about the same message and returns the sequence of
+// the last one below filter. Few letters share a subject, so it reads them all.
+func (w *Writer) find(ctx context.Context, filter string, l fulfillment.Letter) (last uint64, found bool, err error) {
+	tail, err := w.log.Last(ctx, fulfillment.StreamDead, filter)
+	if errors.Is(err, stream.ErrNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("read dead letters below %s: %w", filter, err)
+	}
+	for m, err := range w.log.Read(ctx, fulfillment.StreamDead, filter, 1) {
+		if err != nil {
+			return 0, false, fmt.Errorf("read dead letters below %s: %w", filter, err)
+		}
+		var old fulfillment.Letter
+		if json.Unmarshal(m.Body, &old) != nil {
+			continue // not ours; it stays listed, and is no letter about l
+		}
+		if old.Stream == l.Stream && old.Sequence == l.Sequence && old.Digest == l.Digest {
+			return tail.Sequence, true, nil
+		}
+	}
+	return tail.Sequence, false, nil
+}

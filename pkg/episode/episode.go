@@ -1,0 +1,167 @@
+// Package episode answers the two questions that keep an asset to one
+// operation at a time: what is the asset's head, and is its episode closed?
+// It reads the streams and keeps no state of its own.
+//
+// The head of an asset is the last message in FULFILLMENT_REQUESTS that opens
+// or repeats work on it. Whoever appends to the asset expects the head it saw
+// (Expect), so of two writers one wins, over all types and all replicas.
+package episode
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// Reader is what this package needs of the stream layer.
+type Reader interface {
+	// Last returns the last message of the stream that matches filter, or an
+	// error that is stream.ErrNotFound.
+	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
+}
+
+// Head is the last message that opens or repeats work on an asset.
+type Head struct {
+	Sequence uint64 // 0: the asset never had one
+	Episode  uint64
+	Attempt  int
+	Root     string // RootRequests, RootSchedules or RootRetries
+	Key      fulfillment.Key
+	Stored   *stream.Stored
+}
+
+// HeadOf reads the head of an asset; the zero Head says that there is none.
+func HeadOf(ctx context.Context, r Reader, asset string) (Head, error) {
+	m, err := r.Last(ctx, fulfillment.StreamRequests, fulfillment.HeadFilter(asset))
+	if errors.Is(err, stream.ErrNotFound) {
+		return Head{}, nil
+	}
+	if err != nil {
+		return Head{}, fmt.Errorf("read head of %s: %w", asset, err)
+	}
+	// The filter matches subjects of six tokens only, so the key is whole.
+	root, key, err := fulfillment.ParseSubject(m.Subject)
+	if err != nil {
+		return Head{}, fmt.Errorf("read head of %s: %w", asset, err)
+	}
+	return Head{
+		Sequence: m.Sequence,
+		Episode:  fulfillment.Episode(m.Header, m.Sequence),
+		Attempt:  fulfillment.Attempt(m.Header),
+		Root:     root,
+		Key:      key,
+		Stored:   m,
+	}, nil
+}
+
+// Expect makes an append to the asset fail with stream.ErrConflict unless its
+// head still has this sequence.
+func Expect(asset string, sequence uint64) stream.AppendOption {
+	return stream.ExpectLast(fulfillment.HeadFilter(asset), sequence)
+}
+
+// Closing is the event that closed a request's last closed episode.
+type Closing struct {
+	Event    fulfillment.Event
+	Episode  uint64
+	Sequence uint64 // in FULFILLMENT_EVENTS; 0: the request has no event
+	// Last is the sequence of the request's last event, closing or not: what an
+	// append of the next event expects.
+	Last uint64
+}
+
+// Covers reports whether the episode, or a later one, is closed.
+func (c Closing) Covers(episode uint64) bool {
+	return c.Sequence != 0 && c.Episode >= episode
+}
+
+// ClosingOf reads the last event of a request. An event that closes nothing
+// is not a Closing, and since closing events end what comes before them, only
+// the last event needs to be read.
+func ClosingOf(ctx context.Context, r Reader, key fulfillment.Key) (Closing, error) {
+	m, err := r.Last(ctx, fulfillment.StreamEvents, key.EventFilter())
+	if errors.Is(err, stream.ErrNotFound) {
+		return Closing{}, nil
+	}
+	if err != nil {
+		return Closing{}, fmt.Errorf("read last event of %s: %w", key.Request, err)
+	}
+	var body fulfillment.EventBody
+	if err := json.Unmarshal(m.Body, &body); err != nil {
+		return Closing{}, fmt.Errorf("read last event of %s: sequence %d: %w", key.Request, m.Sequence, err)
+	}
+	c := Closing{Last: m.Sequence}
+	if body.Event.Closes() {
+		c.Event, c.Episode, c.Sequence = body.Event, body.Episode, m.Sequence
+	}
+	return c, nil
+}
+
+// StateOf says where the request that head is about stands. It reads the
+// request's last event, dead letter and result, in this order.
+func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error) {
+	closing, err := ClosingOf(ctx, r, head.Key)
+	if err != nil {
+		return "", err
+	}
+	if closing.Covers(head.Episode) {
+		return stateOfEvent(closing.Event), nil
+	}
+	var letter fulfillment.Letter
+	found, err := lastBody(ctx, r, fulfillment.StreamDead, head.Key.DeadFilter(), &letter)
+	if err != nil {
+		return "", err
+	}
+	resent := letter.Stream == fulfillment.StreamRequests && letter.Sequence < head.Sequence
+	if found && letter.Episode == head.Episode && !resent {
+		if letter.Stage == fulfillment.StageHold {
+			return fulfillment.StateHeld, nil
+		}
+		return fulfillment.StateDead, nil
+	}
+	var result fulfillment.Result
+	found, err = lastBody(ctx, r, fulfillment.StreamResults, head.Key.Subject(fulfillment.RootResults), &result)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case found && result.Episode == head.Episode && result.Decision.Final():
+		return fulfillment.StateCommitting, nil
+	case head.Root == fulfillment.RootSchedules:
+		return fulfillment.StateWaiting, nil
+	case head.Root == fulfillment.RootRetries:
+		return fulfillment.StateDeciding, nil
+	}
+	return fulfillment.StateQueued, nil
+}
+
+func stateOfEvent(e fulfillment.Event) fulfillment.State {
+	switch e {
+	case fulfillment.EventApproved:
+		return fulfillment.StateApproved
+	case fulfillment.EventFailed:
+		return fulfillment.StateFailed
+	case fulfillment.EventInquiring:
+		return fulfillment.StateInquiring
+	}
+	return fulfillment.StateLeft
+}
+
+// lastBody decodes the last message that matches filter into body.
+func lastBody(ctx context.Context, r Reader, name, filter string, body any) (bool, error) {
+	m, err := r.Last(ctx, name, filter)
+	if errors.Is(err, stream.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read last message of %s: %w", filter, err)
+	}
+	if err := json.Unmarshal(m.Body, body); err != nil {
+		return false, fmt.Errorf("read last message of %s: sequence %d: %w", filter, m.Sequence, err)
+	}
+	return true, nil
+}

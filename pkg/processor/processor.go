@@ -1,0 +1,302 @@
+// Package processor is what the type services share: it takes a request from
+// its durable, makes sure that there is still something to do and that nobody
+// else does it, asks the service to decide, and stores the decision.
+//
+// It reads Connect (is the request still pending?) but never writes to it, and
+// calls no vendor: the service does.
+package processor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// Decider is a type service: it carries a request out in the vendor's system
+// and answers what became of it. An error means "not decided yet": the request
+// comes again. Decide may be called again for the same request at any time, and
+// must make of it what it made of it before.
+type Decider interface {
+	Decide(ctx context.Context, w *Work) (Verdict, error)
+}
+
+// Log is what the processor needs of the stream layer.
+type Log interface {
+	Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error)
+	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
+}
+
+// Status asks Connect for a request's status. A request that Connect does not
+// know has the status "".
+type Status func(ctx context.Context, request string) (string, error)
+
+// Recorder counts what happens.
+type Recorder interface {
+	Decision(service, requestType, decision string)
+	Retry(service, requestType, kind string)
+	Handled(service, requestType string, d time.Duration)
+}
+
+// Config is what a Processor is made of. Every field but Now and MaxWait is
+// required.
+type Config struct {
+	Service string
+	Decider Decider
+	Log     Log
+	Dead    *deadletter.Writer
+	Status  Status
+	Metrics Recorder
+	Logger  *logrus.Entry
+	// MaxWait bounds a scheduled pause: half of the stream's max age, since an
+	// older schedule is dropped silently. Longer ones are chained. 0: 24 h.
+	MaxWait time.Duration
+	Now     func() time.Time
+}
+
+// Processor runs one type service. Its Handle is safe for concurrent use.
+type Processor struct {
+	service string
+	decider Decider
+	log     Log
+	dead    *deadletter.Writer
+	status  Status
+	metrics Recorder
+	logger  *logrus.Entry
+	maxWait time.Duration
+	now     func() time.Time
+}
+
+// New returns a Processor.
+func New(c Config) *Processor {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.MaxWait <= 0 {
+		c.MaxWait = 24 * time.Hour
+	}
+	return &Processor{
+		service: c.Service, decider: c.Decider, log: c.Log, dead: c.Dead, status: c.Status,
+		metrics: c.Metrics, logger: c.Logger.WithField("service", c.Service), maxWait: c.MaxWait, now: c.Now,
+	}
+}
+
+const (
+	kindRequested = "requested"
+	kindResult    = "result"
+
+	// staleAfter is the age at which a message is checked against Connect
+	// before the vendor is called.
+	staleAfter = time.Hour
+)
+
+// Handle carries out one delivery. It is a stream.Handler.
+func (p *Processor) Handle(ctx context.Context, d *stream.Delivery) error {
+	w, err := p.read(d)
+	if err != nil {
+		return p.bury(ctx, d, fulfillment.StageDecode, err.Error())
+	}
+	began := p.now()
+	mine, err := p.claim(ctx, d, w)
+	if err != nil {
+		return p.again(ctx, d, w, err)
+	}
+	if !mine {
+		return nil
+	}
+	v, err := p.decide(ctx, d, w)
+	if err == nil {
+		err = p.carry(ctx, d, w, v)
+	}
+	if err != nil {
+		return p.again(ctx, d, w, err)
+	}
+	p.metrics.Decision(p.service, string(w.Key.Type), string(v.Decision))
+	p.metrics.Handled(p.service, string(w.Key.Type), p.now().Sub(began))
+	p.entry(w).WithFields(logrus.Fields{
+		"decision": v.Decision, "duration_ms": p.now().Sub(began).Milliseconds(),
+	}).Info("request decided")
+	return nil
+}
+
+// read makes Work of a delivery; an error means that it can't be read.
+func (p *Processor) read(d *stream.Delivery) (*Work, error) {
+	if d.Poison != nil {
+		return nil, d.Poison
+	}
+	_, key, err := fulfillment.ParseSubject(d.Subject)
+	if err != nil {
+		return nil, err
+	}
+	req, err := connect.DecodeRequest(d.Body)
+	if err != nil {
+		return nil, err
+	}
+	said := fulfillment.Key{
+		Type: fulfillment.Type(req.Type), Product: req.Asset.Product.ID, Asset: req.Asset.ID, Request: req.ID,
+	}
+	if said != key {
+		return nil, fmt.Errorf("the body is about %s %s of asset %s and product %s, which is not what the subject says",
+			said.Type, said.Request, said.Asset, said.Product)
+	}
+	return &Work{
+		Request: req, Key: key,
+		Episode: fulfillment.Episode(d.Header, d.Sequence),
+		Attempt: fulfillment.Attempt(d.Header) + d.Attempt - 1,
+		log:     p.log, now: p.now,
+	}, nil
+}
+
+// claim reports whether the delivery is the asset's head and its episode
+// undecided: then, and only then, is there work to do.
+func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (bool, error) {
+	head, err := episode.HeadOf(ctx, p.log, w.Key.Asset)
+	if err != nil {
+		return false, err
+	}
+	if head.Sequence < d.Sequence {
+		return false, Transient(fmt.Errorf("the head of asset %s is behind: %d, expected %d", w.Key.Asset, head.Sequence, d.Sequence), 0)
+	}
+	if head.Sequence > d.Sequence {
+		p.entry(w).Debug("request superseded by a later message of its asset")
+		return false, nil
+	}
+	result, err := p.lastResult(ctx, w)
+	if err != nil {
+		return false, err
+	}
+	if result != nil && result.Episode >= w.Episode {
+		if result.Decision.Final() {
+			p.entry(w).Debug("request decided before")
+			return false, nil
+		}
+		w.Waited, w.saved = true, result.Params
+	}
+	if d.Attempt == 1 {
+		return true, nil
+	}
+	dead, err := p.dead.Has(ctx, w.Key, d.Stream, d.Sequence)
+	return !dead, err
+}
+
+func (p *Processor) lastResult(ctx context.Context, w *Work) (*fulfillment.Result, error) {
+	m, err := p.log.Last(ctx, fulfillment.StreamResults, w.Key.Subject(fulfillment.RootResults))
+	if errors.Is(err, stream.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read last result of %s: %w", w.Key.Request, err)
+	}
+	w.fence = m.Sequence
+	var r fulfillment.Result
+	if err := json.Unmarshal(m.Body, &r); err != nil {
+		return nil, fmt.Errorf("read last result of %s: sequence %d: %w", w.Key.Request, m.Sequence, err)
+	}
+	return &r, nil
+}
+
+// decide asks the service, unless the message is old or comes again and Connect
+// says that the request is not pending any more.
+func (p *Processor) decide(ctx context.Context, d *stream.Delivery, w *Work) (Verdict, error) {
+	if w.Attempt > 1 || p.now().Sub(d.Time) > staleAfter {
+		status, err := p.status(ctx, w.Key.Request)
+		if err != nil {
+			return Verdict{}, Transient(fmt.Errorf("check status of %s: %w", w.Key.Request, err), 0)
+		}
+		if status != connect.StatusPending {
+			return Verdict{Decision: fulfillment.Recheck, Reason: "found " + quoteStatus(status) + " in Connect"}, nil
+		}
+	}
+	return p.decider.Decide(ctx, w)
+}
+
+func quoteStatus(s string) string {
+	if s == "" {
+		return "nothing of that id"
+	}
+	return s
+}
+
+// carry stores what was decided.
+func (p *Processor) carry(ctx context.Context, d *stream.Delivery, w *Work, v Verdict) error {
+	switch v.Decision {
+	case fulfillment.Approve, fulfillment.Fail, fulfillment.Inquire, fulfillment.Recheck:
+		return p.publish(ctx, w, v)
+	case fulfillment.Wait:
+		if !w.Waited || len(v.Params) > len(w.saved) {
+			if err := p.publish(ctx, w, v); err != nil {
+				return err
+			}
+		}
+		pause := v.After
+		if pause <= 0 {
+			pause = p.pollPause(w.Attempt)
+		}
+		return p.schedule(ctx, d, w, pause)
+	case fulfillment.Hold:
+		return p.bury(ctx, d, fulfillment.StageHold, v.Reason)
+	}
+	return fmt.Errorf("service %s answered %q, which is no decision", p.service, v.Decision)
+}
+
+// publish stores a result. It expects the sequence that was last on the
+// request's subject before the vendor was called: a worker that lost its
+// message in between can't publish any more.
+func (p *Processor) publish(ctx context.Context, w *Work, v Verdict) error {
+	r := fulfillment.Result{
+		RequestID: w.Key.Request, AssetID: w.Key.Asset, ProductID: w.Key.Product, Type: w.Key.Type,
+		Episode: w.Episode, Attempt: w.Attempt, Decision: v.Decision, Reason: v.Reason,
+		Params: v.Params, Time: p.now().UTC(),
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("publish result of %s: %w", w.Key.Request, err)
+	}
+	step := "decided"
+	if v.Decision == fulfillment.Wait {
+		step = "waiting"
+	}
+	subject := w.Key.Subject(fulfillment.RootResults)
+	id := fulfillment.StepID(w.Key.Request, w.Episode, step)
+	seq, err := p.log.Append(ctx, stream.Message{
+		Subject: subject, ID: id, Body: body,
+		Header: fulfillment.Envelope{
+			ID: id, Kind: kindResult, Schema: fulfillment.SchemaResult, Key: w.Key,
+			Episode: w.Episode, Attempt: w.Attempt, Time: r.Time,
+		}.Header(),
+	}, stream.ExpectLast(subject, w.fence))
+	if err != nil {
+		return fmt.Errorf("publish result of %s: %w", w.Key.Request, err)
+	}
+	w.fence = seq
+	return nil
+}
+
+// bury writes a dead letter about the delivery; then it is done with.
+func (p *Processor) bury(ctx context.Context, d *stream.Delivery, stage fulfillment.Stage, reason string) error {
+	letter := deadletter.OfDelivery(d, stage, reason)
+	if err := p.dead.Write(ctx, letter); err != nil {
+		return stream.RetryAfter(err, firstPause)
+	}
+	p.logger.WithFields(logrus.Fields{
+		"request_id": letter.RequestID, "request_type": letter.Type, "asset_id": letter.AssetID,
+		"product_id": letter.ProductID, "subject": letter.Subject, "attempt": letter.Attempts,
+	}).Errorf("dead letter, stage %s: %s", stage, reason)
+	return nil
+}
+
+func (p *Processor) entry(w *Work) *logrus.Entry {
+	return p.logger.WithFields(logrus.Fields{
+		"request_id": w.Key.Request, "request_type": w.Key.Type, "asset_id": w.Key.Asset,
+		"product_id": w.Key.Product, "attempt": w.Attempt,
+	})
+}

@@ -1,0 +1,134 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/upstream"
+)
+
+// The pauses between attempts. A retry within shortPause keeps its place in
+// JetStream's window by a delayed negative acknowledgement; a longer one is a
+// schedule and holds nothing. maxPause keeps the promise that what waited for
+// an upstream goes on within 30 s of its recovery.
+const (
+	firstPause = time.Second
+	shortPause = 5 * time.Second
+	maxPause   = 20 * time.Second
+
+	firstPoll = 5 * time.Second
+	maxPoll   = 5 * time.Minute
+
+	// maxAttempts bounds the tries of what is not understood. What is transient
+	// is tried for as long as it takes.
+	maxAttempts = 8
+)
+
+// TransientError marks an error as an upstream's fault or ours: it is retried
+// for as long as it takes, and never becomes a dead letter.
+type TransientError struct {
+	Err error
+	// After is what the upstream asked for; 0 is our own choice.
+	After time.Duration
+}
+
+func (e *TransientError) Error() string { return e.Err.Error() }
+func (e *TransientError) Unwrap() error { return e.Err }
+
+// Transient marks err; Transient(nil) is nil.
+func Transient(err error, after time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &TransientError{Err: err, After: after}
+}
+
+// pauseOf says whether err is transient, and how long to wait before attempt+1.
+func (p *Processor) pauseOf(err error, attempt int) (time.Duration, bool) {
+	if until, closed := upstream.ClosedUntil(err); closed {
+		return p.jitter(until.Sub(p.now())) + firstPause, true
+	}
+	var transient *TransientError
+	pause := p.jitter(min(firstPause<<min(attempt-1, 10), maxPause))
+	if errors.As(err, &transient) {
+		return max(pause, transient.After), true
+	}
+	return pause, brokers(err)
+}
+
+// brokers tells the stream layer's troubles from an upstream's: a vendor's
+// timeout is a deadline exceeded too.
+func brokers(err error) bool {
+	var transient *TransientError
+	return !errors.As(err, &transient) && stream.IsTrouble(err)
+}
+
+// again brings the request back after an error, or gives it to an operator.
+func (p *Processor) again(ctx context.Context, d *stream.Delivery, w *Work, err error) error {
+	pause, transient := p.pauseOf(err, w.Attempt)
+	log := p.entry(w).WithError(err)
+	if !transient && w.Attempt >= maxAttempts {
+		return p.bury(ctx, d, fulfillment.StageProcess, fmt.Sprintf("not understood after %d attempts: %v", w.Attempt, err))
+	}
+	if pause <= shortPause || ctx.Err() != nil || brokers(err) {
+		log.WithField("pause", pause.Round(time.Millisecond)).Warn("request will be tried again")
+		p.metrics.Retry(p.service, string(w.Key.Type), "short")
+		return stream.RetryAfter(err, min(pause, maxPause))
+	}
+	if err := p.schedule(ctx, d, w, pause); err != nil {
+		return stream.RetryAfter(err, firstPause)
+	}
+	log.WithField("pause", pause.Round(time.Millisecond)).Warn("request will be tried again")
+	p.metrics.Retry(p.service, string(w.Key.Type), "scheduled")
+	return nil
+}
+
+// pollPause grows with the attempts of a request that waits for its tenant.
+func (p *Processor) pollPause(attempt int) time.Duration {
+	pause := firstPoll
+	for range min(attempt-1, 20) {
+		pause += pause / 2
+	}
+	return p.jitter(min(pause, maxPoll))
+}
+
+// schedule stores the next attempt, to be delivered after pause, and makes it
+// the asset's head: a copy of the message in hand that comes again is no longer
+// the head, and is dropped.
+func (p *Processor) schedule(ctx context.Context, d *stream.Delivery, w *Work, pause time.Duration) error {
+	pause = min(pause, p.maxWait)
+	next := w.Attempt + 1
+	id := fulfillment.StepID(w.Key.Request, w.Episode, fmt.Sprintf("attempt-%d", next))
+	header := fulfillment.Envelope{
+		ID: id, Kind: kindRequested, Schema: fulfillment.SchemaRequest, Key: w.Key,
+		Episode: w.Episode, Attempt: next, Time: p.now(),
+	}.Header()
+	for name, value := range d.Header { // what others added stays
+		if _, ours := header[name]; !ours {
+			header[name] = value
+		}
+	}
+	_, err := p.log.Append(ctx, stream.Message{
+		Subject: w.Key.Subject(fulfillment.RootSchedules), ID: id, Header: header, Body: d.Body,
+	}, stream.ScheduleAt(p.now().Add(pause), w.Key.Subject(fulfillment.RootRetries)),
+		episode.Expect(w.Key.Asset, d.Sequence))
+	if err != nil {
+		return fmt.Errorf("schedule attempt %d of %s: %w", next, w.Key.Request, err)
+	}
+	return nil
+}
+
+// jitter spreads d by a quarter to each side, so that what failed together does
+// not come back together.
+func (p *Processor) jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d*3/4 + rand.N(d/2+1)
+}

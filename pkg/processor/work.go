@@ -1,0 +1,118 @@
+package processor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// TenantParam is the fulfillment parameter that holds the vendor's tenant id.
+const TenantParam = "subscription_id"
+
+// Work is one attempt at a request.
+type Work struct {
+	Request *connect.Request
+	Key     fulfillment.Key
+	Episode uint64
+	// Attempt counts every try of this episode, from 1.
+	Attempt int
+	// Waited reports that this episode was decided Wait before.
+	Waited bool
+
+	log     Log
+	now     func() time.Time
+	saved   []fulfillment.Param // of the Wait
+	fence   uint64              // last sequence on the request's result subject, before the vendor is called
+	intent  *fulfillment.Intent
+	intents uint64 // last sequence on the request's intent subject
+}
+
+// Tenant is the vendor's tenant id as far as it is known, else "": what this
+// episode saved, else the value in the request.
+func (w *Work) Tenant() string {
+	for _, p := range w.saved {
+		if p.ID == TenantParam && p.Value != nil && *p.Value != "" {
+			return *p.Value
+		}
+	}
+	if p := w.Request.Param(TenantParam); p != nil {
+		return p.Value
+	}
+	return ""
+}
+
+// IdempotencyKey is the key of the request's vendor calls: its id, so that the
+// call of a later episode is the same call.
+func (w *Work) IdempotencyKey() string { return w.Key.Request }
+
+// OpenCall returns the intent of a call that may have taken effect, in this or
+// an earlier episode of the request; nil if there is none.
+func (w *Work) OpenCall(ctx context.Context) (*fulfillment.Intent, error) {
+	m, err := w.log.Last(ctx, fulfillment.StreamResults, w.Key.Subject(fulfillment.RootIntents))
+	if errors.Is(err, stream.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read intent of %s: %w", w.Key.Request, err)
+	}
+	var in fulfillment.Intent
+	if err := json.Unmarshal(m.Body, &in); err != nil {
+		return nil, fmt.Errorf("read intent of %s: sequence %d: %w", w.Key.Request, m.Sequence, err)
+	}
+	w.intents = m.Sequence
+	if in.State == fulfillment.IntentNotDone {
+		return nil, nil
+	}
+	w.intent = &in
+	return w.intent, nil
+}
+
+// BeginCall puts on disk that an unsafe call is about to be made. It must
+// follow OpenCall. Where an intent is open already it says so, and nothing is
+// written. Of two workers that begin at once, one fails.
+func (w *Work) BeginCall(ctx context.Context) error {
+	if w.intent != nil {
+		return nil
+	}
+	return w.putIntent(ctx, fulfillment.IntentCalling, "")
+}
+
+// CallNotDone records that the call begun had no effect for certain.
+func (w *Work) CallNotDone(ctx context.Context, reason string) error {
+	return w.putIntent(ctx, fulfillment.IntentNotDone, reason)
+}
+
+func (w *Work) putIntent(ctx context.Context, state fulfillment.IntentState, reason string) error {
+	in := fulfillment.Intent{
+		RequestID: w.Key.Request, AssetID: w.Key.Asset, ProductID: w.Key.Product, Type: w.Key.Type,
+		Episode: w.Episode, Attempt: w.Attempt, State: state, Reason: reason,
+		IdempotencyKey: w.IdempotencyKey(), Time: w.now().UTC(),
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("store intent of %s: %w", w.Key.Request, err)
+	}
+	subject := w.Key.Subject(fulfillment.RootIntents)
+	id := fulfillment.StepID(w.Key.Request, w.Episode, fmt.Sprintf("%s-%d", state, w.Attempt))
+	seq, err := w.log.Append(ctx, stream.Message{
+		Subject: subject, ID: id, Body: body,
+		Header: fulfillment.Envelope{
+			ID: id, Kind: "intent", Schema: fulfillment.SchemaIntent, Key: w.Key,
+			Episode: w.Episode, Attempt: w.Attempt, Time: in.Time,
+		}.Header(),
+	}, stream.ExpectLast(subject, w.intents))
+	if err != nil {
+		return fmt.Errorf("store intent of %s: %w", w.Key.Request, err)
+	}
+	w.intents = seq
+	if w.intent = &in; state == fulfillment.IntentNotDone {
+		w.intent = nil
+	}
+	return nil
+}

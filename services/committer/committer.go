@@ -1,0 +1,274 @@
+// Package committer reports decisions to Connect. It alone writes there.
+//
+//	consumes   fulfillment.results.> (durable committer)
+//	calls      Connect: reads the request, saves parameters, then approves,
+//	           fails or inquires
+//	publishes  fulfillment.events.<type>.<event>.<product>.<asset>.<request>,
+//	           fulfillment.dead.hold.… for what a person must decide
+//
+// It reads the request before it acts, acts only on one that is pending, and
+// names the event by what Connect says afterwards, not by what was decided. So
+// a result may be delivered any number of times.
+package committer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/upstream"
+)
+
+// Log is what the committer needs of the stream layer.
+type Log interface {
+	Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error)
+	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
+}
+
+// Requests is what the committer needs of Connect.
+type Requests interface {
+	Get(ctx context.Context, id string) (*connect.Request, error)
+	UpdateParams(ctx context.Context, id string, params []connect.ParamUpdate) error
+	Approve(ctx context.Context, id string, a connect.Approval) (*connect.Request, error)
+	Fail(ctx context.Context, id, reason string) (*connect.Request, error)
+	Inquire(ctx context.Context, id, templateID string) (*connect.Request, error)
+}
+
+// Recorder counts what happens.
+type Recorder interface {
+	Event(requestType, event string)
+	Retry(service, requestType, kind string)
+	Handled(service, requestType string, d time.Duration)
+}
+
+// Config is what a Committer is made of.
+type Config struct {
+	Log       Log
+	Dead      *deadletter.Writer
+	Requests  Requests
+	Templates *Templates
+	Metrics   Recorder
+	Logger    *logrus.Entry
+	// DryRun says what would be written to Connect and writes nothing, neither
+	// there nor as an event.
+	DryRun bool
+}
+
+// Committer commits results. Its Handle is safe for concurrent use.
+type Committer struct {
+	Config
+	now func() time.Time
+}
+
+// New returns a Committer.
+func New(c Config) *Committer {
+	c.Logger = c.Logger.WithField("service", "committer")
+	return &Committer{Config: c, now: time.Now}
+}
+
+// Handle commits one result. It is a stream.Handler.
+func (c *Committer) Handle(ctx context.Context, d *stream.Delivery) error {
+	r, err := read(d)
+	if err != nil {
+		return c.bury(ctx, d, fulfillment.StageDecode, err.Error())
+	}
+	began := c.now()
+	event, err := c.commit(ctx, d, r)
+	switch held := (*holdError)(nil); {
+	case errors.As(err, &held):
+		return c.bury(ctx, d, fulfillment.StageHold, held.Error())
+	case err != nil && d.Attempt >= maxAttempts && !understood(err):
+		return c.bury(ctx, d, fulfillment.StageCommit, fmt.Sprintf("not understood after %d attempts: %v", d.Attempt, err))
+	case err != nil:
+		return c.again(d, r, err)
+	case event == "":
+		return nil
+	}
+	c.Metrics.Event(string(r.Type), string(event))
+	c.Metrics.Handled("committer", string(r.Type), c.now().Sub(began))
+	c.entry(r).WithFields(logrus.Fields{
+		"decision": r.Decision, "event": event, "duration_ms": c.now().Sub(began).Milliseconds(),
+	}).Info("request committed")
+	return nil
+}
+
+func read(d *stream.Delivery) (*fulfillment.Result, error) {
+	if d.Poison != nil {
+		return nil, d.Poison
+	}
+	_, key, err := fulfillment.ParseSubject(d.Subject)
+	if err != nil {
+		return nil, err
+	}
+	r := new(fulfillment.Result)
+	if err := json.Unmarshal(d.Body, r); err != nil {
+		return nil, fmt.Errorf("decode result: %w", err)
+	}
+	if r.Key() != key {
+		return nil, fmt.Errorf("the body is about %s of asset %s, which is not what the subject says", r.RequestID, r.AssetID)
+	}
+	if r.Episode == 0 {
+		return nil, errors.New("decode result: no episode")
+	}
+	if !r.Decision.Final() && r.Decision != fulfillment.Wait {
+		return nil, fmt.Errorf("decode result: %q is no decision to commit", r.Decision)
+	}
+	return r, nil
+}
+
+// commit carries a result out and returns the event published, "" where there
+// was nothing to publish.
+func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillment.Result) (fulfillment.Event, error) {
+	closing, err := episode.ClosingOf(ctx, c.Log, r.Key())
+	if err != nil {
+		return "", err
+	}
+	if closing.Covers(r.Episode) {
+		return "", nil
+	}
+	last, err := c.Log.Last(ctx, fulfillment.StreamResults, d.Subject)
+	if err != nil {
+		return "", fmt.Errorf("read last result of %s: %w", r.RequestID, err)
+	}
+	if last.Sequence > d.Sequence {
+		return "", nil // a later result repeats what this one saves
+	}
+	if d.Attempt > 1 {
+		if dead, err := c.Dead.Has(ctx, r.Key(), d.Stream, d.Sequence); err != nil || dead {
+			return "", err
+		}
+	}
+	status, reason, err := c.settle(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	event, closes := eventOf(status, r)
+	if !closes || c.DryRun {
+		return "", nil
+	}
+	return event, c.publish(ctx, r, event, status, reason, closing.Last)
+}
+
+// gone is the status of a request that Connect does not know.
+const gone = ""
+
+// settle brings the request to where the result wants it, unless somebody else
+// moved it on, and returns the status that Connect has it in.
+func (c *Committer) settle(ctx context.Context, r *fulfillment.Result) (status, reason string, err error) {
+	req, err := c.Requests.Get(ctx, r.RequestID)
+	if connect.IsNotFound(err) {
+		return gone, "Connect does not know the request", nil
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("read request %s: %w", r.RequestID, err)
+	}
+	if req.Status == connect.StatusPending && r.Decision != fulfillment.Recheck {
+		req, reason, err = c.act(ctx, r, req)
+		if moved := (*connect.StateError)(nil); errors.As(err, &moved) {
+			return moved.Status, "", nil
+		}
+		if err != nil {
+			return "", "", err
+		}
+	}
+	if reason == "" {
+		reason = req.Reason
+	}
+	return req.Status, reason, nil
+}
+
+// eventOf names the event by Connect's status; false where the episode goes on:
+// a request that still waits. A request that was to be rechecked and is pending
+// after all is left to a new episode.
+func eventOf(status string, r *fulfillment.Result) (fulfillment.Event, bool) {
+	switch status {
+	case connect.StatusApproved:
+		return fulfillment.EventApproved, true
+	case connect.StatusFailed:
+		return fulfillment.EventFailed, true
+	case connect.StatusInquiring:
+		return fulfillment.EventInquiring, true
+	case connect.StatusPending:
+		return fulfillment.EventLeft, r.Decision == fulfillment.Recheck
+	}
+	return fulfillment.EventLeft, true
+}
+
+// publish appends the event, expecting that no other was published since the
+// closing was read.
+func (c *Committer) publish(ctx context.Context, r *fulfillment.Result, event fulfillment.Event, status, reason string, last uint64) error {
+	body := fulfillment.EventBody{
+		RequestID: r.RequestID, AssetID: r.AssetID, ProductID: r.ProductID, Type: r.Type,
+		Event: event, Episode: r.Episode, Status: status, Reason: reason, Time: c.now().UTC(),
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("publish event of %s: %w", r.RequestID, err)
+	}
+	key := r.Key()
+	id := fulfillment.StepID(r.RequestID, r.Episode, string(event))
+	_, err = c.Log.Append(ctx, stream.Message{
+		Subject: key.EventSubject(event), ID: id, Body: data,
+		Header: fulfillment.Envelope{
+			ID: id, Kind: string(event), Schema: fulfillment.SchemaEvent, Key: key,
+			Episode: r.Episode, Time: body.Time,
+		}.Header(),
+	}, stream.ExpectLast(key.EventFilter(), last))
+	if err != nil {
+		return fmt.Errorf("publish event %s of %s: %w", event, r.RequestID, err)
+	}
+	return nil
+}
+
+// maxAttempts bounds the tries of what is not understood.
+const maxAttempts = 8
+
+// understood reports whether err is Connect's or the broker's trouble, or that
+// of our credentials: that is waited out, for as long as it takes.
+func understood(err error) bool {
+	return connect.IsTransient(err) || connect.IsUnauthorized(err) || stream.IsTrouble(err)
+}
+
+// again brings a result back. Connect is one upstream for all results, so a
+// wait holds up nothing that could go on.
+func (c *Committer) again(d *stream.Delivery, r *fulfillment.Result, err error) error {
+	const first, most = time.Second, 20 * time.Second
+	pause := min(first<<min(d.Attempt-1, 10), most)
+	if until, closed := upstream.ClosedUntil(err); closed {
+		pause = max(pause, until.Sub(c.now()))
+	}
+	if api := (*connect.APIError)(nil); errors.As(err, &api) {
+		pause = max(pause, api.RetryAfter)
+	}
+	c.entry(r).WithError(err).WithFields(logrus.Fields{"attempt": d.Attempt, "pause": pause}).
+		Warn("result will be committed again")
+	c.Metrics.Retry("committer", string(r.Type), "short")
+	return stream.RetryAfter(err, pause)
+}
+
+func (c *Committer) bury(ctx context.Context, d *stream.Delivery, stage fulfillment.Stage, reason string) error {
+	letter := deadletter.OfDelivery(d, stage, reason)
+	if err := c.Dead.Write(ctx, letter); err != nil {
+		return err
+	}
+	c.Logger.WithFields(logrus.Fields{
+		"request_id": letter.RequestID, "request_type": letter.Type, "asset_id": letter.AssetID,
+		"product_id": letter.ProductID, "subject": letter.Subject,
+	}).Errorf("dead letter, stage %s: %s", stage, reason)
+	return nil
+}
+
+func (c *Committer) entry(r *fulfillment.Result) *logrus.Entry {
+	return c.Logger.WithFields(logrus.Fields{
+		"request_id": r.RequestID, "request_type": r.Type, "asset_id": r.AssetID, "product_id": r.ProductID,
+	})
+}

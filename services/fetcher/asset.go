@@ -1,0 +1,193 @@
+package fetcher
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// byAsset groups rows by their asset, each group in Connect's order: by
+// creation, then id. What can't be read is a group by itself.
+func byAsset(rows []connect.Row) [][]connect.Row {
+	at := make(map[string]int, len(rows))
+	groups := make([][]connect.Row, 0, len(rows))
+	for _, r := range rows {
+		i, seen := at[r.AssetID]
+		if !readable(r) || !seen {
+			if readable(r) {
+				at[r.AssetID] = len(groups)
+			}
+			groups = append(groups, []connect.Row{r})
+			continue
+		}
+		groups[i] = append(groups[i], r)
+	}
+	for _, g := range groups {
+		slices.SortFunc(g, func(a, b connect.Row) int {
+			return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+		})
+	}
+	return groups
+}
+
+// readable reports whether a row has what a subject is made of. All else is
+// for the type's service to judge.
+func readable(r connect.Row) bool {
+	return r.Err == nil && r.ID != "" && r.AssetID != "" && r.ProductID != ""
+}
+
+func keyOf(r connect.Row) fulfillment.Key {
+	return fulfillment.Key{
+		Type: fulfillment.Type(r.Type), Product: r.ProductID, Asset: r.AssetID, Request: r.ID,
+	}
+}
+
+// asset opens the oldest pending request of one asset, if it is due.
+func (f *Fetcher) asset(ctx context.Context, rows []connect.Row, horizon uint64, t *tally) error {
+	if !readable(rows[0]) {
+		t.dead()
+		return f.unreadable(ctx, rows[0])
+	}
+	head, err := episode.HeadOf(ctx, f.Log, rows[0].AssetID)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		closing, err := episode.ClosingOf(ctx, f.Log, keyOf(row))
+		if err != nil {
+			return err
+		}
+		if closing.Event == fulfillment.EventDiscarded {
+			t.count(row, fulfillment.StateLeft) // a person's: it holds up no other
+			continue
+		}
+		for _, later := range rows[i+1:] {
+			t.count(later, fulfillment.StateQueued)
+		}
+		return f.oldest(ctx, row, head, horizon, t)
+	}
+	return nil
+}
+
+// oldest opens the row, or tells how the episode stands that is open.
+func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head, horizon uint64, t *tally) error {
+	due, err := f.due(ctx, row, head, horizon)
+	if err != nil {
+		return err
+	}
+	state := fulfillment.StateQueued
+	switch {
+	case due:
+		if err := f.open(ctx, row, head, t); err != nil {
+			return err
+		}
+	case head.Key.Request == row.ID:
+		if state, err = episode.StateOf(ctx, f.Log, head); err != nil {
+			return err
+		}
+	}
+	t.count(row, state)
+	return nil
+}
+
+// due reports whether the row opens a new episode: its asset has no head, or
+// the head's episode is closed by an event older than the listing. Where the
+// event may be younger than the row, the next poll decides. What was approved
+// or failed is final: a row that says otherwise is not opened again.
+func (f *Fetcher) due(ctx context.Context, row connect.Row, head episode.Head, horizon uint64) (bool, error) {
+	if head.Sequence == 0 {
+		return true, nil
+	}
+	closing, err := episode.ClosingOf(ctx, f.Log, head.Key)
+	if err != nil {
+		return false, err
+	}
+	if !closing.Covers(head.Episode) || closing.Sequence > horizon {
+		return false, nil
+	}
+	reopens := closing.Event == fulfillment.EventInquiring || closing.Event == fulfillment.EventLeft
+	return reopens || head.Key.Request != row.ID, nil
+}
+
+// open publishes the row as the asset's new head.
+func (f *Fetcher) open(ctx context.Context, row connect.Row, head episode.Head, t *tally) error {
+	key := keyOf(row)
+	// The head that it follows makes the id unique, and the same for all
+	// fetchers that see the same.
+	id := fulfillment.StepID(row.ID, head.Sequence, "requested")
+	schema := fulfillment.SchemaRequest
+	if key.Type.Tier() {
+		schema = fulfillment.SchemaTierRequest
+	}
+	_, err := f.Log.Append(ctx, stream.Message{
+		Subject: key.Subject(fulfillment.RootRequests), ID: id, Body: row.Raw,
+		Header: fulfillment.Envelope{
+			ID: id, Kind: "requested", Schema: schema, Key: key, Attempt: 1, Time: f.now(),
+		}.Header(),
+	}, episode.Expect(row.AssetID, head.Sequence))
+	if errors.Is(err, stream.ErrConflict) {
+		return nil // another fetcher was first
+	}
+	if err != nil {
+		return fmt.Errorf("publish request %s: %w", row.ID, err)
+	}
+	t.published()
+	f.Logger.WithFields(map[string]any{
+		"request_id": row.ID, "request_type": row.Type, "asset_id": row.AssetID, "product_id": row.ProductID,
+	}).Debug("request published")
+	return nil
+}
+
+// unreadable puts a row that has not even an id or an asset where an operator
+// finds it, once however often it is listed.
+func (f *Fetcher) unreadable(ctx context.Context, row connect.Row) error {
+	reason := "the row has no id, no asset or no product"
+	if row.Err != nil {
+		reason = row.Err.Error()
+	}
+	return f.Dead.Write(ctx, fulfillment.Letter{
+		RequestID: row.ID, AssetID: row.AssetID, ProductID: row.ProductID, Type: fulfillment.Type(row.Type),
+		Stage: fulfillment.StageDecode, Attempts: 1, Reason: "a row of Connect's list can't be read: " + reason,
+		Body: row.Raw, Digest: deadletter.Digest(row.Raw),
+	})
+}
+
+// tally counts what a poll sees, from several goroutines.
+type tally struct {
+	mu     sync.Mutex
+	poll   Poll
+	states map[string]map[string]int
+	oldest map[string]time.Time
+}
+
+func newTally() *tally {
+	return &tally{states: map[string]map[string]int{}, oldest: map[string]time.Time{}}
+}
+
+func (t *tally) published() { t.mu.Lock(); defer t.mu.Unlock(); t.poll.Published++ }
+func (t *tally) dead()      { t.mu.Lock(); defer t.mu.Unlock(); t.poll.Dead++ }
+
+func (t *tally) count(row connect.Row, state fulfillment.State) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.states[row.Type] == nil {
+		t.states[row.Type] = map[string]int{}
+	}
+	t.states[row.Type][string(state)]++
+	if row.Created.IsZero() {
+		return
+	}
+	if old, seen := t.oldest[row.Type]; !seen || row.Created.Before(old) {
+		t.oldest[row.Type] = row.Created
+	}
+}

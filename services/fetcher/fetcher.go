@@ -1,0 +1,199 @@
+// Package fetcher publishes Connect's pending requests to the pipeline.
+//
+//	consumes   requests that no service takes (durable unclaimed, headers only)
+//	calls      Connect: lists pending requests and tier configuration requests
+//	publishes  fulfillment.requests.<type>.<product>.<asset>.<request>,
+//	           fulfillment.dead.type.… for types that are not known,
+//	           fulfillment.dead.decode.… for rows that can't be read
+//
+// A request is published once per episode, however often it is listed, after a
+// restart too, and with several fetchers running: publishing expects the head
+// of the asset that was read before, so of two fetchers one wins.
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// Log is what the fetcher needs of the stream layer.
+type Log interface {
+	Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error)
+	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
+	Get(ctx context.Context, name string, sequence uint64) (*stream.Stored, error)
+	LastSequence(ctx context.Context, name string) (uint64, error)
+}
+
+// List returns what is pending in Connect. Two of them make a poll: one of
+// requests and one of tier configuration requests.
+type List func(ctx context.Context, q connect.RequestQuery) ([]connect.Row, error)
+
+// Recorder shows what a poll found.
+type Recorder interface {
+	PollDone(at time.Time, err error)
+	SetRequests(map[string]map[string]int)
+	SetOldest(map[string]time.Time)
+}
+
+// Config is what a Fetcher is made of.
+type Config struct {
+	Log          Log
+	Dead         *deadletter.Writer
+	Requests     List
+	TierRequests List
+	Products     []string // empty: every product that the key sees
+	Interval     time.Duration
+	Concurrency  int
+	Metrics      Recorder
+	Logger       *logrus.Entry
+	// Polled, which may be nil, is told when a poll is over.
+	Polled func(Poll, error)
+}
+
+// Fetcher polls Connect.
+type Fetcher struct {
+	Config
+	now func() time.Time
+}
+
+// New returns a Fetcher.
+func New(c Config) *Fetcher {
+	if c.Polled == nil {
+		c.Polled = func(Poll, error) {}
+	}
+	c.Concurrency = max(c.Concurrency, 1)
+	c.Logger = c.Logger.WithField("service", "fetcher")
+	return &Fetcher{Config: c, now: time.Now}
+}
+
+// Run polls at once and then after each interval, until ctx ends. A poll that
+// fails is logged and made good by the next one.
+func (f *Fetcher) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	failures := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		poll, err := f.Poll(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		f.Metrics.PollDone(f.now(), err)
+		f.Polled(poll, err)
+		pause := f.Interval
+		if err != nil {
+			failures++
+			pause = min(pause, retryPause(failures))
+			f.Logger.WithError(err).WithField("pause", pause).Warn("poll failed, will be tried again")
+		} else {
+			failures = 0
+			f.Logger.WithFields(logrus.Fields{
+				"listed": poll.Listed, "published": poll.Published, "dead": poll.Dead,
+				"duration_ms": poll.Duration.Milliseconds(),
+			}).Info("poll done")
+		}
+		timer.Reset(pause)
+	}
+}
+
+// retryPause keeps the promise that work goes on within 30 s of an upstream's
+// recovery.
+func retryPause(failures int) time.Duration {
+	return min(time.Second<<min(failures-1, 10), 20*time.Second)
+}
+
+// Poll is what one poll did.
+type Poll struct {
+	Listed    int // rows that Connect has pending
+	Published int // episodes opened
+	Dead      int // dead letters met, new and old
+	Duration  time.Duration
+}
+
+// Poll lists what is pending and opens the episodes that are due. It reads the
+// whole list before it acts; an error of one request does not keep it from the
+// others.
+func (f *Fetcher) Poll(ctx context.Context) (Poll, error) {
+	began := f.now()
+	// Read before the listing: an event after this sequence may be younger than
+	// the row it is compared with.
+	horizon, err := f.Log.LastSequence(ctx, fulfillment.StreamEvents)
+	if err != nil {
+		return Poll{}, fmt.Errorf("poll: %w", err)
+	}
+	rows, err := f.list(ctx)
+	if err != nil {
+		return Poll{}, fmt.Errorf("poll: %w", err)
+	}
+	t := newTally()
+	g, gctx := errgroup.WithContext(context.WithoutCancel(ctx))
+	g.SetLimit(f.Concurrency)
+	errs := make([]error, 0)
+	report := make(chan error)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for err := range report {
+			errs = append(errs, err)
+		}
+	}()
+	for _, group := range byAsset(rows) {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			if err := f.asset(gctx, group, horizon, t); err != nil {
+				report <- err
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // its functions return nil: errors go through report
+	close(report)
+	<-done
+	f.Metrics.SetRequests(t.states)
+	f.Metrics.SetOldest(t.oldest)
+	t.poll.Listed, t.poll.Duration = len(rows), f.now().Sub(began)
+	return t.poll, errors.Join(firstOf(errs)...)
+}
+
+// firstOf keeps an outage of the broker from being told a thousand times.
+func firstOf(errs []error) []error {
+	const most = 3
+	if len(errs) > most {
+		return append(errs[:most:most], fmt.Errorf("and %d more", len(errs)-most))
+	}
+	return errs
+}
+
+// list reads both lists, tier configuration requests first: asset requests wait
+// for them.
+func (f *Fetcher) list(ctx context.Context) ([]connect.Row, error) {
+	q := connect.RequestQuery{Products: f.Products, Statuses: []string{connect.StatusPending}}
+	tiers, err := f.TierRequests(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	for i := range tiers {
+		tiers[i].Type = string(fulfillment.TierType(tiers[i].Type))
+	}
+	requests, err := f.Requests(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return append(tiers, requests...), nil
+}

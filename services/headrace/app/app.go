@@ -1,0 +1,233 @@
+// Package app puts the services together: it connects them to the broker, to
+// Connect and to the vendor, runs them until the context ends, and stops them
+// in order. It holds no logic of a service.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/headrace/headrace/pkg/broker"
+	"github.com/headrace/headrace/pkg/config"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/telemetry"
+	"github.com/headrace/headrace/services/fetcher"
+)
+
+// The services that are not named after a request type.
+const (
+	Fetcher   = "fetcher"
+	Committer = "committer"
+)
+
+// Services lists what this version runs, in the order of the flow.
+func Services() []string {
+	return []string{Fetcher, "purchase", "change", "cancel", "suspend", "resume", Committer}
+}
+
+// App is one process of Headrace.
+type App struct {
+	cfg     *config.Config
+	log     *logrus.Entry
+	metrics *telemetry.Metrics
+	health  *telemetry.Health
+	polled  func(fetcher.Poll, error)
+	ready   func(Ready)
+}
+
+// Ready is what an observer of a running App gets.
+type Ready struct {
+	HTTP   string // address of /livez, /readyz and /metrics; "" when off
+	Broker string // address of the broker
+}
+
+// Option changes what New makes.
+type Option func(*App)
+
+// OnPoll calls f after each poll of the fetcher.
+func OnPoll(f func(fetcher.Poll, error)) Option { return func(a *App) { a.polled = f } }
+
+// OnReady calls f once the services run.
+func OnReady(f func(Ready)) Option { return func(a *App) { a.ready = f } }
+
+// New returns an App. It opens nothing yet.
+func New(cfg *config.Config, log *logrus.Entry, m *telemetry.Metrics, h *telemetry.Health, opts ...Option) *App {
+	a := &App{cfg: cfg, log: log, metrics: m, health: h, polled: func(fetcher.Poll, error) {}, ready: func(Ready) {}}
+	for _, opt := range opts {
+		opt(a)
+	}
+	return a
+}
+
+// Run runs the services, all of them where none is named, until ctx ends. Then
+// it takes no more, finishes what is in flight within the drain timeout, and
+// returns nil. Where no broker is configured it runs the embedded one.
+//
+//	broker ── stream client ── services ── HTTP
+//	  4            3              1          2     closed in this order
+func (a *App) Run(ctx context.Context, services []string) error {
+	if len(services) == 0 {
+		services = Services()
+	}
+	if unknown := slices.IndexFunc(services, func(s string) bool { return !slices.Contains(Services(), s) }); unknown >= 0 {
+		return fmt.Errorf("run services: %q is none of them: %v", services[unknown], Services())
+	}
+	server, err := telemetry.Listen(ctx, a.cfg.HTTPAddr, telemetry.Handler(a.metrics, a.health))
+	if err != nil {
+		return err
+	}
+	defer a.closeHTTP(ctx, server)
+	a.expect(services)
+
+	options, stop, err := a.openBroker(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	client, err := stream.Connect(ctx, options)
+	if err != nil {
+		return fmt.Errorf("connect to the broker: %w", err)
+	}
+	defer client.Close()
+	if err := client.Apply(ctx, a.topology(services)); err != nil {
+		return fmt.Errorf("declare streams and consumers: %w", err)
+	}
+	run, err := a.assemble(client, services)
+	if err != nil {
+		return err
+	}
+	a.ready(Ready{HTTP: server.Addr, Broker: client.Status().Server})
+	a.log.WithFields(logrus.Fields{"services": services, "http": server.Addr, "broker": client.Status().Server}).Info("running")
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return client.Run(gctx) })
+	for _, f := range run {
+		g.Go(func() error { return f(gctx) })
+	}
+	g.Go(func() error { a.watch(gctx, client); return nil })
+	err = g.Wait()
+	a.log.Info("stopped")
+	return err
+}
+
+func (a *App) closeHTTP(ctx context.Context, server *telemetry.Server) {
+	// ctx has ended by now; answers in progress get a moment of their own.
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := server.Close(end); err != nil {
+		a.log.WithError(err).Warn("http server not closed cleanly")
+	}
+}
+
+// openBroker returns how to reach the broker: the one configured, else the
+// embedded one, which is started. stop ends the embedded one.
+func (a *App) openBroker(ctx context.Context) (o stream.Options, stop func(), err error) {
+	c := a.cfg
+	o = stream.Options{
+		Logger: a.log, DrainTimeout: c.DrainTimeout, Replicas: c.NATS.Replicas,
+		URL: string(c.NATS.URL), CredsFile: c.NATS.Creds, CAFile: c.NATS.CA, CertFile: c.NATS.Cert, KeyFile: c.NATS.Key,
+	}
+	if o.URL != "" {
+		return o, func() {}, nil
+	}
+	b, err := broker.Start(ctx, broker.Options{
+		Dir: c.DataDir, SyncAlways: c.Sync.Always, SyncInterval: c.Sync.Interval, Listen: c.NATS.Listen,
+		Logger: a.log.WithField("service", "broker"),
+	})
+	if err != nil {
+		return stream.Options{}, nil, err
+	}
+	o.InProcess, o.User, o.Password = b, b.User(), b.Password()
+	o.GroupCommit = c.Sync.Always
+	return o, func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		if err := b.Shutdown(end); err != nil {
+			a.log.WithError(err).Error("embedded broker not stopped cleanly")
+		}
+	}, nil
+}
+
+// topology declares all streams, but only the consumers of the services that
+// run here: a consumer of a service that runs nowhere would hold nothing back,
+// but it would be shown as lagging.
+func (a *App) topology(services []string) stream.Topology {
+	r := a.cfg.Retention
+	all := stream.Fulfillment(Limits(r))
+	consumers := all.Consumers[:0]
+	for _, c := range all.Consumers {
+		owner := c.Durable
+		if c.Durable == stream.DurableUnclaimed {
+			owner = Fetcher
+		}
+		if slices.Contains(services, owner) {
+			consumers = append(consumers, c)
+		}
+	}
+	all.Consumers = consumers
+	return all
+}
+
+// Limits translates the configured retention: there 0 is for ever, which the
+// stream layer writes as a negative age.
+func Limits(r config.Retention) stream.Limits {
+	age := func(d time.Duration) time.Duration {
+		if d == 0 {
+			return -1
+		}
+		return d
+	}
+	return stream.Limits{
+		RequestsMaxAge: age(r.Requests), ResultsMaxAge: age(r.Results),
+		EventsMaxAge: age(r.Events), DeadMaxAge: age(r.Dead), MaxBytes: r.MaxBytes,
+	}
+}
+
+// expect tells /readyz what must report before the process is ready.
+func (a *App) expect(services []string) {
+	a.health.Expect(telemetry.HealthBroker)
+	a.health.Expect(telemetry.HealthConsumers)
+	if slices.Contains(services, Fetcher) || slices.Contains(services, Committer) {
+		a.health.Expect(telemetry.HealthConnect)
+	}
+}
+
+// watch reports the broker and the consumers once a second.
+func (a *App) watch(ctx context.Context, client *stream.Client) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		status := client.Status()
+		if status.Connected {
+			a.health.Set(telemetry.HealthBroker, true, true, "")
+		} else {
+			a.health.Set(telemetry.HealthBroker, false, true, "the broker is not reached")
+		}
+		errs := make([]error, 0, len(status.Consumers))
+		for durable, err := range status.Consumers {
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", durable, err))
+			}
+		}
+		if err := errors.Join(errs...); err != nil {
+			a.health.Set(telemetry.HealthConsumers, false, true, err.Error())
+		} else {
+			a.health.Set(telemetry.HealthConsumers, true, true, "")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// dead counts and names dead letters for the metrics.
+func (a *App) dead(l fulfillment.Letter) { a.metrics.Dead(string(l.Stage), string(l.Type)) }

@@ -1,0 +1,173 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/headrace/headrace/pkg/config"
+	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/processor"
+	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/telemetry"
+	"github.com/headrace/headrace/pkg/upstream"
+	"github.com/headrace/headrace/pkg/vendorapi"
+	"github.com/headrace/headrace/services/cancel"
+	"github.com/headrace/headrace/services/change"
+	"github.com/headrace/headrace/services/committer"
+	"github.com/headrace/headrace/services/fetcher"
+	"github.com/headrace/headrace/services/purchase"
+	"github.com/headrace/headrace/services/resume"
+	"github.com/headrace/headrace/services/suspend"
+)
+
+// templateTTL is how long a template that was looked up is taken for granted.
+const templateTTL = 10 * time.Minute
+
+// assemble registers the services' handlers and returns what must run beside
+// them.
+func (a *App) assemble(client *stream.Client, services []string) ([]func(context.Context) error, error) {
+	con, err := a.connectClient()
+	if err != nil {
+		return nil, err
+	}
+	dead := deadletter.NewWriter(client, a.dead)
+	var run []func(context.Context) error
+	for _, name := range services {
+		switch name {
+		case Fetcher:
+			f := a.fetcher(client, con, dead)
+			client.Handle(stream.DurableUnclaimed, a.cfg.Concurrency.For(name), f.Unclaimed)
+			run = append(run, f.Run)
+		case Committer:
+			client.Handle(stream.DurableCommitter, a.cfg.Concurrency.For(name), a.committer(client, con, dead).Handle)
+		default:
+			d, err := a.decider(name)
+			if err != nil {
+				return nil, err
+			}
+			p := processor.New(processor.Config{
+				Service: name, Decider: d, Log: client, Dead: dead, Status: statusOf(con),
+				Metrics: a.metrics, Logger: a.log, MaxWait: a.cfg.Retention.Requests / 2,
+			})
+			client.Handle(name, a.cfg.Concurrency.For(name), p.Handle)
+		}
+	}
+	return run, nil
+}
+
+func (a *App) fetcher(client *stream.Client, con *connect.Client, dead *deadletter.Writer) *fetcher.Fetcher {
+	return fetcher.New(fetcher.Config{
+		Log: client, Dead: dead, Requests: con.Requests.List, TierRequests: con.TierRequests.List,
+		Products: a.cfg.Products, Interval: a.cfg.Connect.PollInterval, Concurrency: a.cfg.Concurrency.For(Fetcher),
+		Metrics: a.metrics, Logger: a.log, Polled: a.polled,
+	})
+}
+
+func (a *App) committer(client *stream.Client, con *connect.Client, dead *deadletter.Writer) *committer.Committer {
+	return committer.New(committer.Config{
+		Log: client, Dead: dead, Requests: con.Requests,
+		Templates: committer.NewTemplates(con.Templates.List, templateTTL),
+		Metrics:   a.metrics, Logger: a.log, DryRun: a.cfg.DryRun,
+	})
+}
+
+// decider is the logic of one type's service.
+func (a *App) decider(name string) (processor.Decider, error) {
+	v, err := a.vendor()
+	if err != nil {
+		return nil, err
+	}
+	switch fulfillment.Type(name) {
+	case fulfillment.Purchase:
+		return purchase.New(v, a.cfg.Vendor.Idempotency == config.IdempotencyKey), nil
+	case fulfillment.Change:
+		return change.New(v), nil
+	case fulfillment.Cancel:
+		return cancel.New(v), nil
+	case fulfillment.Suspend:
+		return suspend.New(v), nil
+	case fulfillment.Resume:
+		return resume.New(v), nil
+	}
+	return nil, fmt.Errorf("run services: %q processes no type", name)
+}
+
+// vendor is what the type services call together.
+type vendor interface {
+	purchase.Vendor
+	change.Vendor
+	cancel.Vendor
+	suspend.Vendor
+	resume.Vendor
+}
+
+func (a *App) vendor() (vendor, error) {
+	if a.cfg.DryRun {
+		return dryVendor{log: a.log}, nil
+	}
+	endpoint := string(a.cfg.Vendor.Endpoint)
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("vendor endpoint: %w", err)
+	}
+	a.health.Set(telemetry.HealthVendor, true, false, "not called yet")
+	v, err := vendorapi.New(endpoint,
+		vendorapi.WithTransport(upstream.NewGate("the vendor", vendorapi.NewTransport())),
+		vendorapi.WithObserver(func(method, route string, status int, d time.Duration) {
+			a.metrics.VendorCall(u.Host, method, route, status, d)
+			a.report(telemetry.HealthVendor, status)
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("vendor client: %w", err)
+	}
+	return v, nil
+}
+
+func (a *App) connectClient() (*connect.Client, error) {
+	c := a.cfg.Connect
+	con, err := connect.NewClient(string(c.Endpoint), c.APIKey.Reveal(),
+		connect.WithTransport(upstream.NewGate("Connect", connect.NewTransport())),
+		connect.WithPageSize(c.PageSize), connect.WithLogger(a.log),
+		connect.WithObserver(func(method, route string, status int, d time.Duration) {
+			a.metrics.ConnectCall(method, route, status, d)
+			a.report(telemetry.HealthConnect, status)
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("Connect client: %w", err)
+	}
+	return con, nil
+}
+
+// report makes of a call's status what /readyz says of the upstream: refused
+// credentials are ours to mend, a failing upstream is not.
+func (a *App) report(part string, status int) {
+	switch {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		a.health.Set(part, false, true, fmt.Sprintf("it refuses our credentials (%d)", status))
+	case status == 0:
+		a.health.Set(part, false, false, "it does not answer")
+	case status >= 500 || status == http.StatusTooManyRequests:
+		a.health.Set(part, false, false, fmt.Sprintf("it answers %d", status))
+	default:
+		a.health.Set(part, true, false, "")
+	}
+}
+
+// statusOf asks Connect where a request stands.
+func statusOf(con *connect.Client) processor.Status {
+	return func(ctx context.Context, id string) (string, error) {
+		req, err := con.Requests.Get(ctx, id)
+		if connect.IsNotFound(err) {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		return req.Status, nil
+	}
+}
