@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/headrace/headrace/pkg/config"
+	"github.com/headrace/headrace/pkg/telemetry"
+)
+
+func (p *Program) up() *cobra.Command {
+	return &cobra.Command{
+		Use:     "up",
+		GroupID: groupRun,
+		Short:   "Run everything in one process, with a broker of its own",
+		Long: `Up runs every service in one process. It brings a broker of its own, which keeps
+its streams in HEADRACE_DATA_DIR, unless HEADRACE_NATS_URL names another.
+
+SIGTERM or Ctrl-C takes no more requests, finishes those in flight and ends; a
+second one ends at once.`,
+		Example: `  HEADRACE_CONNECT_API_KEY='ApiKey SU-000-000-000:...' \
+  HEADRACE_VENDOR_ENDPOINT=https://vendor.example/api headrace up`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.serve(cmd, config.Need{Connect: true, Vendor: true, Broker: true}, nil)
+		},
+	}
+}
+
+func (p *Program) run() *cobra.Command {
+	return &cobra.Command{
+		Use:     "run SERVICE...",
+		GroupID: groupRun,
+		Short:   "Run only the named services, against the broker at HEADRACE_NATS_URL",
+		Long: `Run runs the named services in one process, against the broker at
+HEADRACE_NATS_URL. Run as many processes of a service as you like.
+
+Services: ` + strings.Join(built(), " "),
+		Example: `  HEADRACE_NATS_URL=nats://broker:4222 headrace run purchase change
+  HEADRACE_NATS_URL=nats://broker:4222 headrace run fetcher committer`,
+		Args: serviceArgs,
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			left := slices.DeleteFunc(built(), func(s string) bool { return slices.Contains(args, s) })
+			return left, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, name := range args {
+				if !slices.Contains(built(), name) {
+					return fmt.Errorf("run %s: this version does not process those requests yet; they wait in the stream, queued", name)
+				}
+			}
+			need := config.Need{Connect: true, RemoteBroker: true, Vendor: slices.ContainsFunc(args, callsVendor)}
+			return p.serve(cmd, need, args)
+		},
+	}
+}
+
+// serviceArgs wants names of services, each once.
+func serviceArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usagef(cmd, "run needs the name of a service: %s", strings.Join(built(), ", "))
+	}
+	for i, name := range args {
+		if slices.Contains(args[:i], name) {
+			return usagef(cmd, "%s is named twice", name)
+		}
+		if slices.Contains(config.Services(), name) {
+			continue
+		}
+		hint := "the services are " + strings.Join(built(), ", ")
+		if near, ok := config.Nearest(name, config.Services()); ok {
+			hint = fmt.Sprintf("did you mean %s?", near)
+		}
+		return usagef(cmd, "there is no service %q; %s", name, hint)
+	}
+	return nil
+}
+
+// built lists the services that this version has.
+func built() []string {
+	return slices.DeleteFunc(config.Services(), func(name string) bool {
+		return slices.Contains([]string{"adjustment", "renew", "transfer", "tierconfig"}, name)
+	})
+}
+
+func callsVendor(service string) bool {
+	return service != "fetcher" && service != "committer" && service != "tierconfig"
+}
+
+func (p *Program) serve(cmd *cobra.Command, need config.Need, services []string) error {
+	cfg, err := p.settings(need)
+	if err != nil {
+		return err
+	}
+	ctx, log := cmd.Context(), p.logger(cfg.Log)
+	version, commit := buildVersion()
+	log.WithField("version", version).Info("starting")
+	stop := context.AfterFunc(ctx, func() {
+		log.WithField("drain_timeout", cfg.DrainTimeout.String()).Info("draining: what is in flight is finished; a second signal ends it at once")
+	})
+	defer stop()
+	err = p.Services(ctx, Run{
+		Config: cfg, Log: log, Metrics: telemetry.New(telemetry.WithVersion(version, commit)),
+		Health: telemetry.NewHealth(), Services: services,
+	})
+	if err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
