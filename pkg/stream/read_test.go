@@ -1,0 +1,138 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/stream/streamtest"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+func subjects(t *testing.T, c *stream.Client, filter string, from uint64) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var got []string
+	for s, err := range c.Read(ctx, "WORK", filter, from) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, s.Subject)
+	}
+	return got
+}
+
+func TestRead_FilterAndStart_YieldsThatAndEnds(t *testing.T) {
+	t.Parallel()
+	c := connect(t, streamtest.Server(t))
+	apply(t, c, one())
+	if got := subjects(t, c, "", 0); got != nil {
+		t.Errorf("empty stream: %v", got)
+	}
+	fill(t, c, 5)
+	for _, tc := range []struct {
+		filter string
+		from   uint64
+		want   []string
+	}{
+		{"", 0, []string{"work.0", "work.1", "work.2", "work.3", "work.4"}},
+		{"work.*", 4, []string{"work.3", "work.4"}},
+		{"work.1", 1, []string{"work.1"}},
+		{"work.1", 3, nil},
+		{"work.none", 0, nil},
+		{"", 6, nil},
+	} {
+		if diff := cmp.Diff(tc.want, subjects(t, c, tc.filter, tc.from)); diff != "" {
+			t.Errorf("Read(%q, %d) (-want +got):\n%s", tc.filter, tc.from, diff)
+		}
+	}
+	for range c.Read(t.Context(), "WORK", "", 0) {
+		break // leaves nothing behind
+	}
+}
+
+func TestRead_StoredMeanwhile_EndsAtTheLastOfTheCall(t *testing.T) {
+	t.Parallel()
+	c := connect(t, streamtest.Server(t))
+	apply(t, c, one())
+	fill(t, c, 3)
+	n := 0
+	for _, err := range c.Read(t.Context(), "WORK", "work.>", 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		fill(t, c, 1)
+	}
+	if n != 3 {
+		t.Errorf("read %d, want 3", n)
+	}
+}
+
+func TestRead_PurgedMeanwhile_Ends(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	c := connect(t, b)
+	apply(t, c, one())
+	fill(t, c, 2000)
+	n := 0
+	for _, err := range c.Read(t.Context(), "WORK", "", 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; n == 1 {
+			s, err := b.JetStream().Stream(t.Context(), "WORK")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Purge(t.Context(), jetstream.WithPurgeSequence(2001)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n == 2000 {
+		t.Error("all was on its way before the purge: the test shows nothing")
+	}
+}
+
+func TestRead_NoStream_SaysSo(t *testing.T) {
+	t.Parallel()
+	c := connect(t, streamtest.Server(t))
+	for s, err := range c.Read(t.Context(), "NONE", "", 0) {
+		if s != nil || !errors.Is(err, stream.ErrNoStream) {
+			t.Errorf("got %v, %v", s, err)
+		}
+	}
+}
+
+func TestFollow_NewMessages_YieldsUntilContextEnds(t *testing.T) {
+	t.Parallel()
+	c := connect(t, streamtest.Server(t))
+	apply(t, c, one())
+	fill(t, c, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	n := 0
+	for s, err := range c.Follow(ctx, "WORK", "", 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf("work.%d", n); s.Subject != want {
+			t.Errorf("got %s, want %s", s.Subject, want)
+		}
+		if n++; n == 3 {
+			cancel()
+			continue
+		}
+		if _, err := c.Append(ctx, stream.Message{Subject: fmt.Sprintf("work.%d", n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 3 || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		t.Errorf("%d messages, %v", n, ctx.Err())
+	}
+}

@@ -1,0 +1,140 @@
+package traps
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A handler that takes longer than the ack wait and then fails.
+func TestT2_SlowHandlerFails_MessageComesAgain(t *testing.T) {
+	t.Parallel()
+	const ackWait = 300 * time.Millisecond
+	scenario := func(t *testing.T, s *site, sub message.Subscriber) (lost bool) {
+		l := newLog()
+		serve(t, sub, func(m *message.Message) error {
+			defer l.begin(m)()
+			if l.of(m.UUID) == 1 {
+				hold(2 * ackWait)
+				return errHandler
+			}
+			return nil
+		})
+		s.publish(t, in, 0, 1)
+		l.awaitStart(t)
+		// Acknowledged by nobody, the message must run again before it is settled.
+		if !within(t, patience, func() bool { return l.count() > 1 || s.settled(t) }) {
+			t.Fatal("the message is neither settled nor delivered again")
+		}
+		return l.count() == 1
+	}
+	t.Run("stock", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		s.push(t, jetstream.ConsumerConfig{AckWait: ackWait})
+		cfg := s.stockConfig()
+		cfg.AckWaitTimeout = ackWait
+		cfg.JetStream.SubscribeOptions = []nats.SubOpt{nats.Bind(theStream, theDurable)}
+		stillThere(t, "T2", scenario(t, s, stockNATS(t, cfg)))
+	})
+	t.Run("ours", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		s.pull(t, jetstream.ConsumerConfig{AckWait: ackWait})
+		if scenario(t, s, s.ours(t, 1)) {
+			t.Error("the failed message is lost")
+		}
+	})
+}
+
+func TestT12_HandlerFails_ComesAgainAfterADelay(t *testing.T) {
+	t.Parallel()
+	const window, storm = 500 * time.Millisecond, 100
+	scenario := func(t *testing.T, s *site, sub message.Subscriber) (runs int) {
+		l := newLog()
+		stop := serve(t, sub, func(m *message.Message) error {
+			l.begin(m)()
+			return errHandler
+		})
+		s.publish(t, in, 0, 1)
+		l.awaitStart(t)
+		within(t, window, func() bool { return l.count() > storm })
+		defer stop()
+		return l.count()
+	}
+	t.Run("stock", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		s.push(t, jetstream.ConsumerConfig{})
+		stillThere(t, "T12", scenario(t, s, stockNATS(t, s.stockConfig())) > storm)
+	})
+	t.Run("ours", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		s.pull(t, jetstream.ConsumerConfig{})
+		if runs := scenario(t, s, s.ours(t, 1)); runs != 1 {
+			t.Errorf("a handler that always fails ran %d times in %s, want once", runs, window)
+		}
+	})
+}
+
+// BackOff isn't what it seems: a refused message comes again at once, and the
+// first value takes AckWait's place.
+func TestT14_HandlerFails_DelayIsHonoured(t *testing.T) {
+	t.Parallel()
+	const delay = 10 * time.Second
+	t.Run("stock", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		s.push(t, jetstream.ConsumerConfig{AckWait: time.Minute, BackOff: []time.Duration{delay}})
+		l := newLog()
+		serve(t, stockNATS(t, s.stockConfig()), func(m *message.Message) error {
+			defer l.begin(m)()
+			if l.of(m.UUID) < 3 {
+				return errHandler
+			}
+			return nil
+		})
+		s.publish(t, in, 0, 1)
+		atOnce := within(t, delay/5, func() bool { return l.count() == 3 })
+		stillThere(t, "T14", atOnce && s.info(t).Config.AckWait == delay)
+	})
+	t.Run("ours", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		c := s.client(t)
+		const short = 400 * time.Millisecond
+		if err := c.Apply(t.Context(), topology(0)); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.info(t).Config.BackOff; len(got) != 0 {
+			t.Errorf("our durable has BackOff %v", got)
+		}
+		var times [2]atomic.Int64
+		done := make(chan struct{})
+		handle(t, c, func(d attempt) error {
+			if d > 2 {
+				return nil
+			}
+			times[d-1].Store(time.Now().UnixNano())
+			if d == 1 {
+				return retryAfter(short)
+			}
+			close(done)
+			return nil
+		})
+		s.publish(t, in, 0, 1)
+		select {
+		case <-done:
+		case <-time.After(patience):
+			t.Fatal("the message didn't come again")
+		}
+		if got := time.Duration(times[1].Load() - times[0].Load()); got < short*9/10 {
+			t.Errorf("it came again after %s, asked for %s", got, short)
+		}
+	})
+}

@@ -1,0 +1,12 @@
+package traps
+
+import "context"
+
+// children are the processes that a trap may kill, by role.
+func children() map[string]func(ctx context.Context, url string) error {
+	return map[string]func(ctx context.Context, url string) error{
+		"T3":       readUntilHealthy,
+		"T8 stock": closeOften(stockReplica),
+		"T8 ours":  closeOften(ourReplica),
+	}
+}
