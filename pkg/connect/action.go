@@ -44,6 +44,7 @@ func (c *Client) act(ctx context.Context, a action) ([]byte, error) {
 		case !unclear || try >= c.settings.retries:
 			return nil, err
 		}
+		c.settings.warnRetry(http.MethodPost, a.to, try+1)
 		if waitErr := wait(ctx, c.settings.backoff(c.settings.retryMin, c.settings.retryMax, try, nil)); waitErr != nil {
 			return nil, fmt.Errorf("%w (then %w)", err, waitErr)
 		}
