@@ -123,3 +123,17 @@ func (p *portal) status(id, want string) {
 		p.t.Fatalf("request %s is %q, want %q", id, r.Status, want)
 	}
 }
+
+func benchmark(b *testing.B, sim *connectsim.Server, method, path, body string) {
+	b.Helper()
+	b.ReportAllocs()
+	for b.Loop() {
+		req := httptest.NewRequest(method, path, strings.NewReader(body))
+		req.Header.Set("Authorization", testKey)
+		w := httptest.NewRecorder()
+		sim.Handler().ServeHTTP(w, req)
+		if w.Code != http.StatusOK {
+			b.Fatal(w.Code, w.Body)
+		}
+	}
+}

@@ -71,8 +71,13 @@ func (s *Server) addProduct(p Product) {
 		"short_description": p.Name, "detailed_description": p.Name,
 		"owner": owner(), "capabilities": s.capabilities(p), "events": events(now),
 	})
-	for _, kind := range []string{"items", "parameters", "templates", "configurations"} {
+	for _, kind := range productParts() {
 		s.owned[p.ID+"/"+kind] = newCollection()
+	}
+	for _, kind := range []string{"production", "test"} {
+		c := connection(kind)
+		c["product"] = object{"id": p.ID, "name": p.Name}
+		s.owned[p.ID+"/connections"].put(c)
 	}
 	for i, it := range p.Items {
 		s.owned[p.ID+"/items"].put(itemObject(p.ID, i+1, it, now))
@@ -83,6 +88,11 @@ func (s *Server) addProduct(p Product) {
 	for i, t := range p.Templates {
 		s.owned[p.ID+"/templates"].put(templateObject(p.ID, i+1, t, now))
 	}
+}
+
+// productParts are the collections that belong to a product.
+func productParts() []string {
+	return []string{"items", "parameters", "templates", "configurations", "connections"}
 }
 
 func (s *Server) capabilities(p Product) object {
@@ -172,7 +182,7 @@ func (s *Server) part(id, kind string) *collection { return s.owned[id+"/"+kind]
 
 func (s *Server) routeProducts(mux *http.ServeMux) {
 	s.collectionOf(mux, "/products", func() *collection { return s.products })
-	for _, kind := range []string{"items", "parameters", "templates", "configurations"} {
+	for _, kind := range productParts() {
 		mux.HandleFunc("GET /products/{id}/"+kind, s.read(func(c *call) (answer, error) {
 			of := s.part(c.id, kind)
 			if of == nil {
@@ -192,7 +202,7 @@ func (s *Server) routeProducts(mux *http.ServeMux) {
 	for _, action := range []string{"render", "preview"} {
 		mux.HandleFunc("GET /products/{id}/templates/{sub}/"+action, s.read(s.showTemplate))
 	}
-	for _, kind := range []string{"connections", "messages", "actions", "media", "versions"} {
+	for _, kind := range []string{"messages", "actions", "media", "versions"} {
 		mux.HandleFunc("GET /products/{id}/"+kind, s.read(func(c *call) (answer, error) {
 			if _, err := s.products.get(c.id); err != nil {
 				return answer{}, err
