@@ -35,7 +35,9 @@ func TestT2_SlowHandlerFails_MessageComesAgain(t *testing.T) {
 	t.Run("stock", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)
-		s.push(t, jetstream.ConsumerConfig{AckWait: ackWait})
+		// With a margin on the broker's side, so that it isn't a question of
+		// which of the two clocks is first.
+		s.push(t, jetstream.ConsumerConfig{AckWait: 10 * ackWait})
 		cfg := s.stockConfig()
 		cfg.AckWaitTimeout = ackWait
 		cfg.JetStream.SubscribeOptions = []nats.SubOpt{nats.Bind(theStream, theDurable)}

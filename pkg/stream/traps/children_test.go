@@ -6,7 +6,7 @@ import "context"
 func children() map[string]func(ctx context.Context, url string) error {
 	return map[string]func(ctx context.Context, url string) error{
 		"T3":       readUntilHealthy,
-		"T8 stock": closeOften(stockReplica),
-		"T8 ours":  closeOften(ourReplica),
+		"T8 stock": stopOften(stockReplica),
+		"T8 ours":  stopOften(ourReplica),
 	}
 }

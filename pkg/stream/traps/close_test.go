@@ -3,18 +3,45 @@ package traps
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"sync"
+	"strings"
+	"testing"
 
 	wmjetstream "github.com/ThreeDotsLabs/watermill-nats/v2/pkg/jetstream"
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/headrace/headrace/pkg/stream"
 )
 
-const closeCycles = 100
+// stopCycles is how often the child stops a subscriber. For each message that
+// it has prefetched, the stock one chooses blindly between leaving and sending
+// on the channel that it has closed.
+const stopCycles = 20
+
+// A stop, by the context as the Router does it, while messages wait.
+func TestT8_StoppedWithBacklog_ProcessLives(t *testing.T) {
+	t.Parallel()
+	backlog := func(t *testing.T) *site {
+		s := newSite(t)
+		s.pull(t, jetstream.ConsumerConfig{})
+		s.publish(t, in, 0, 300)
+		return s
+	}
+	t.Run("stock", func(t *testing.T) {
+		t.Parallel()
+		status, text := child(t, "T8 stock", backlog(t).url, t.Context().Done())
+		if status == 1 {
+			t.Fatalf("the child has a fault of its own: %s", text)
+		}
+		stillThere(t, "T8", status != 0 && strings.Contains(text, "send on closed channel"))
+	})
+	t.Run("ours", func(t *testing.T) {
+		t.Parallel()
+		if status, text := child(t, "T8 ours", backlog(t).url, t.Context().Done()); status != 0 {
+			t.Errorf("child ended with %d: %s", status, text)
+		}
+	})
+}
 
 // replica makes a subscriber and says what else to close.
 type replica func(ctx context.Context, url string) (message.Subscriber, func(), error)
@@ -32,16 +59,11 @@ func ourReplica(ctx context.Context, url string) (message.Subscriber, func(), er
 	return stream.NewSubscriber(c, stream.SubscriberConfig{}), c.Close, nil
 }
 
-// closeOften is T8's child: subscribers that are closed while messages pour in.
-func closeOften(make replica) func(ctx context.Context, url string) error {
+// stopOften is T8's child: subscribers that are stopped while messages wait.
+func stopOften(build replica) func(ctx context.Context, url string) error {
 	return func(ctx context.Context, url string) error {
-		feed, err := pour(ctx, url)
-		if err != nil {
-			return err
-		}
-		defer feed()
-		for i := range closeCycles {
-			if err := openAndClose(ctx, url, make, i%5); err != nil {
+		for i := range stopCycles {
+			if err := openAndStop(ctx, url, build); err != nil {
 				return fmt.Errorf("cycle %d: %w", i, err)
 			}
 		}
@@ -49,53 +71,26 @@ func closeOften(make replica) func(ctx context.Context, url string) error {
 	}
 }
 
-func openAndClose(ctx context.Context, url string, make replica, take int) error {
-	sub, end, err := make(ctx, url)
+func openAndStop(ctx context.Context, url string, build replica) error {
+	sub, end, err := build(ctx, url)
 	if err != nil {
 		return err
 	}
 	defer end()
-	ch, err := sub.Subscribe(ctx, topicOf(sub))
+	subscribed, stop := context.WithCancel(ctx)
+	defer stop()
+	ch, err := sub.Subscribe(subscribed, topicOf(sub))
 	if err != nil {
 		return err
 	}
-	for range take {
+	for range 2 {
 		m := <-ch
 		m.Ack()
 	}
-	var rest sync.WaitGroup
-	rest.Go(func() {
-		for m := range ch {
-			m.Ack()
-		}
-	})
+	stop()
+	for m := range ch {
+		m.Nack()
+	}
 	_ = sub.Close() // an error isn't what is looked for
-	rest.Wait()
 	return nil
-}
-
-// pour publishes until the returned function is called.
-func pour(ctx context.Context, url string) (func(), error) {
-	nc, err := nats.Connect(url)
-	if err != nil {
-		return nil, err
-	}
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	running.Go(func() {
-		for i := 0; ctx.Err() == nil; i++ {
-			m := nats.NewMsg(in)
-			m.Header.Set("_watermill_message_uuid", strconv.Itoa(i))
-			_, _ = js.PublishMsg(ctx, m)
-		}
-	})
-	return func() {
-		cancel()
-		running.Wait()
-		nc.Close()
-	}, nil
 }

@@ -19,7 +19,7 @@
 //	T5    pkg/jetstream Subscriber                    prefetched messages expire in the client: duplicates
 //	T6    both Subscribers                            no heartbeat: one message runs several times at once
 //	T7    Router.Close with either                    in-flight handler cancelled, result and acknowledgement lost
-//	T8    pkg/jetstream Subscriber.Close              panics: send on closed channel (not in every run)
+//	T8    pkg/jetstream Subscriber, stopped           panics if messages wait: send on closed channel
 //	T9    pkg/jetstream Subscriber                    deleted consumer: silent for ever
 //	T10   PoisonQueue and TrackMsgId                  the dead letter is a duplicate of the message: lost
 //	T11   pkg/nats Publisher with TrackMsgId          one id on two subjects: the second is dropped, untold
