@@ -2,11 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
+
+	"github.com/headrace/headrace/services/headrace/app"
 )
 
 // runServices has the services run; Program.Services in a test stands in for
 // it.
-func runServices(_ context.Context, _ Run) error {
-	return errors.New("this version has no services yet")
+func runServices(ctx context.Context, r Run) error {
+	return app.New(r.Config, r.Log, r.Metrics, r.Health).Run(ctx, r.Services)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/telemetry"
+	"github.com/headrace/headrace/services/headrace/app"
 )
 
 func (p *Program) up() *cobra.Command {
@@ -39,17 +40,17 @@ func (p *Program) run() *cobra.Command {
 		Long: `Run runs the named services in one process, against the broker at
 HEADRACE_NATS_URL. Run as many processes of a service as you like.
 
-Services: ` + strings.Join(built(), " "),
+Services: ` + strings.Join(app.Services(), " "),
 		Example: `  HEADRACE_NATS_URL=nats://broker:4222 headrace run purchase change
   HEADRACE_NATS_URL=nats://broker:4222 headrace run fetcher committer`,
 		Args: serviceArgs,
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			left := slices.DeleteFunc(built(), func(s string) bool { return slices.Contains(args, s) })
+			left := slices.DeleteFunc(app.Services(), func(s string) bool { return slices.Contains(args, s) })
 			return left, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, name := range args {
-				if !slices.Contains(built(), name) {
+				if !slices.Contains(app.Services(), name) {
 					return fmt.Errorf("run %s: this version does not process those requests yet; they wait in the stream, queued", name)
 				}
 			}
@@ -62,7 +63,7 @@ Services: ` + strings.Join(built(), " "),
 // serviceArgs wants names of services, each once.
 func serviceArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return usagef(cmd, "run needs the name of a service: %s", strings.Join(built(), ", "))
+		return usagef(cmd, "run needs the name of a service: %s", strings.Join(app.Services(), ", "))
 	}
 	for i, name := range args {
 		if slices.Contains(args[:i], name) {
@@ -71,20 +72,13 @@ func serviceArgs(cmd *cobra.Command, args []string) error {
 		if slices.Contains(config.Services(), name) {
 			continue
 		}
-		hint := "the services are " + strings.Join(built(), ", ")
+		hint := "the services are " + strings.Join(app.Services(), ", ")
 		if near, ok := config.Nearest(name, config.Services()); ok {
 			hint = fmt.Sprintf("did you mean %s?", near)
 		}
 		return usagef(cmd, "there is no service %q; %s", name, hint)
 	}
 	return nil
-}
-
-// built lists the services that this version has.
-func built() []string {
-	return slices.DeleteFunc(config.Services(), func(name string) bool {
-		return slices.Contains([]string{"adjustment", "renew", "transfer", "tierconfig"}, name)
-	})
 }
 
 func callsVendor(service string) bool {
@@ -103,13 +97,8 @@ func (p *Program) serve(cmd *cobra.Command, need config.Need, services []string)
 		log.WithField("drain_timeout", cfg.DrainTimeout.String()).Info("draining: what is in flight is finished; a second signal ends it at once")
 	})
 	defer stop()
-	err = p.Services(ctx, Run{
+	return p.Services(ctx, Run{
 		Config: cfg, Log: log, Metrics: telemetry.New(telemetry.WithVersion(version, commit)),
 		Health: telemetry.NewHealth(), Services: services,
 	})
-	if err != nil {
-		return err
-	}
-	log.Info("stopped")
-	return nil
 }
