@@ -59,11 +59,11 @@ func OnceWithin(id string) AppendOption {
 //   - ErrDuplicate, and the first one's sequence, if OnceWithin's id is known,
 //   - ErrNoStream if no stream takes the subject,
 //   - ErrTooLarge if the broker does not take messages of that size,
-//   - ErrUnknownOutcome if the message was sent and no answer came, by the
-//     context's end or, without a deadline, within 5 s.
+//   - ErrUnknownOutcome if the message was sent and no answer came, within 10 s
+//     or by the context's end.
 //
 // With any other error nothing was stored. While the broker is away Append
-// waits for it, as long as ctx allows.
+// waits for it, as long as ctx allows; if that has no deadline, 5 s.
 func (c *Client) Append(ctx context.Context, m Message, opts ...AppendOption) (uint64, error) {
 	msg, err := encode(m.Subject, &message.Message{UUID: m.ID, Metadata: m.Header, Payload: m.Body}, nothing)
 	if err != nil {

@@ -16,6 +16,9 @@ import (
 const (
 	noStreamTries = 3
 	noStreamWait  = 250 * time.Millisecond
+	// answerTimeout bounds the wait for an answer whatever the context allows:
+	// one that was lost with a connection never comes.
+	answerTimeout = 10 * time.Second
 )
 
 // appender sends messages to JetStream without waiting for one before it sends
@@ -130,6 +133,8 @@ func (a *appender) send(ctx context.Context, m *nats.Msg) (*pending, error) {
 // wait returns what the broker says of the message.
 func (p *pending) wait(ctx context.Context) (verdict, error) {
 	defer p.from.take(p.token)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	var v verdict
 	select {
 	case m := <-p.answer:

@@ -79,11 +79,16 @@ func (c *Client) setBinding(durable string, err error) {
 	c.mu.Unlock()
 	entry := c.log.WithField("durable", durable)
 	switch {
-	case err != nil && (!known || before == nil || before.Error() != err.Error()) && !errors.Is(err, errBinding):
+	case err != nil && worthSaying(err) && (before == nil || before.Error() != err.Error()):
 		entry.WithError(err).Error("consumer lost; looking for it until it is back")
-	case err == nil && known && before != nil && !errors.Is(before, errBinding):
+	case err == nil && known && before != nil && worthSaying(before):
 		entry.Info("consumer is back")
 	}
+}
+
+// worthSaying is false for what the connection's own log tells.
+func worthSaying(err error) bool {
+	return !errors.Is(err, errBinding) && !errors.Is(err, ErrUnreachable) && !errors.Is(err, ErrClosed)
 }
 
 func (c *Client) dropBinding(durable string) {

@@ -1,15 +1,19 @@
 package stream_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/stream/streamtest"
 	"github.com/nats-io/nats.go"
+	"github.com/sirupsen/logrus"
 )
 
 func TestHandle_RepeatedHeader_IsPoisonAndKillsNothing(t *testing.T) {
@@ -114,4 +118,63 @@ func TestHandle_BrokerRestarts_GoesOn(t *testing.T) {
 	if s := c.Status(); !s.Connected || s.Consumers["worker"] != nil {
 		t.Errorf("Status = %+v", s)
 	}
+}
+
+func TestHandle_ConsumerPaused_StaysBoundAndGoesOnSoon(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	logs := &lines{}
+	c := connect(t, b, func(o *stream.Options) { o.Logger = logs.entry() })
+	apply(t, c, one())
+	got := make(chan time.Time, 1)
+	c.Handle("worker", 2, func(context.Context, *stream.Delivery) error { got <- time.Now(); return nil })
+	start(t, c)
+	until(t, "bound", func() bool { return c.Status().Consumers["worker"] == nil })
+	if _, err := b.JetStream().PauseConsumer(t.Context(), "WORK", "worker", time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, c, 1)
+	select {
+	case <-got:
+		t.Error("delivered while paused")
+	case <-time.After(6 * time.Second): // longer than the silence that counts as lost
+	}
+	if err := c.Status().Consumers["worker"]; err != nil {
+		t.Errorf("paused consumer counts as lost: %v", err)
+	}
+	if s := logs.String(); strings.Contains(s, "lost") {
+		t.Errorf("log:\n%s", s)
+	}
+	begin := time.Now()
+	if _, err := b.JetStream().ResumeConsumer(t.Context(), "WORK", "worker"); err != nil {
+		t.Fatal(err)
+	}
+	if d := within(t, "goes on", got).Sub(begin); d > 11*time.Second {
+		t.Errorf("went on %s after the pause's end", d)
+	}
+}
+
+// lines collects a log.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *lines) entry() *logrus.Entry {
+	log := logrus.New()
+	log.SetOutput(l)
+	log.SetLevel(logrus.DebugLevel)
+	return logrus.NewEntry(log)
 }

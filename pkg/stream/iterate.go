@@ -32,19 +32,47 @@ func (c *Client) Read(ctx context.Context, stream, filter string, from uint64) i
 	}
 }
 
-// Follow is Read without an end: it goes on with what is stored later, until
-// ctx ends, which is no error.
+// Follow is Read without an end: it goes on with what is stored later until ctx
+// ends, which is no error. When the broker is lost it waits for it and goes on
+// where it was. Only ErrNoStream ends it otherwise.
 func (c *Client) Follow(ctx context.Context, stream, filter string, from uint64) iter.Seq2[*Stored, error] {
 	return func(yield func(*Stored, error) bool) {
-		c.iterate(ctx, stream, filter, from, 0, yield)
+		next, stopped := max(from, 1), false
+		for ctx.Err() == nil {
+			var failed error
+			c.iterate(ctx, stream, filter, next, 0, func(s *Stored, err error) bool {
+				if failed = err; err != nil {
+					return false
+				}
+				next = s.Sequence + 1
+				stopped = !yield(s, nil)
+				return !stopped
+			})
+			if stopped || ctx.Err() != nil {
+				return
+			}
+			if errors.Is(failed, jetstream.ErrStreamNotFound) {
+				yield(nil, failed)
+				return
+			}
+			c.log.WithError(failed).WithField("stream", stream).Debug("following is interrupted")
+			select {
+			case <-ctx.Done():
+			case <-c.closed:
+				yield(nil, ErrClosed)
+				return
+			case <-time.After(lookupEvery):
+			}
+		}
 	}
 }
 
 // iterate yields messages from from to last, or for ever if last is 0.
 func (c *Client) iterate(ctx context.Context, stream, filter string, from, last uint64, yield func(*Stored, error) bool) {
+	fail := func(err error) { yield(nil, fmt.Errorf("read %s: %w", stream, err)) }
 	cons, err := c.orderedConsumer(ctx, stream, filter, from)
 	if err != nil {
-		yield(nil, err)
+		fail(asNoStream(err))
 		return
 	}
 	if last > 0 && cons.CachedInfo().NumPending == 0 {
@@ -52,22 +80,22 @@ func (c *Client) iterate(ctx context.Context, stream, filter string, from, last 
 	}
 	it, err := cons.Messages()
 	if err != nil {
-		yield(nil, fmt.Errorf("read %s: %w", stream, err))
+		fail(err)
 		return
 	}
 	defer it.Stop()
 	for {
 		msg, err := c.next(ctx, cons, it, last > 0)
-		if errors.Is(err, errNoMore) || (last == 0 && ctx.Err() != nil) {
+		if errors.Is(err, errNoMore) {
 			return
 		}
 		if err != nil {
-			yield(nil, fmt.Errorf("read %s: %w", stream, err))
+			fail(err)
 			return
 		}
 		s, pending, err := storedOf(msg)
 		if err != nil {
-			yield(nil, fmt.Errorf("read %s: %w", stream, err))
+			fail(err)
 			return
 		}
 		if last > 0 && s.Sequence > last {
@@ -124,11 +152,7 @@ func (c *Client) orderedConsumer(ctx context.Context, stream, filter string, fro
 	if filter != "" && filter != ">" {
 		cfg.FilterSubjects = []string{filter}
 	}
-	cons, err := c.js.OrderedConsumer(ctx, stream, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", stream, asNoStream(err))
-	}
-	return cons, nil
+	return c.js.OrderedConsumer(ctx, stream, cfg)
 }
 
 func storedOf(m jetstream.Msg) (*Stored, uint64, error) {

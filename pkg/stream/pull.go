@@ -39,16 +39,18 @@ type puller struct {
 	inbox *nats.Subscription
 	in    chan *nats.Msg
 	heard time.Time
+	epoch uint64 // how often the connection had been made again when bound
 }
 
 // bind opens an inbox for the consumer.
 func (p *puller) bind(info *jetstream.ConsumerInfo) error {
+	epoch := p.nc.Stats().Reconnects
 	in := make(chan *nats.Msg, 2*p.size+256)
 	sub, err := p.nc.ChanSubscribe(p.nc.NewInbox(), in)
 	if err != nil {
 		return fmt.Errorf("open inbox: %w", err)
 	}
-	p.inbox, p.in, p.credit, p.heard = sub, in, 0, time.Now()
+	p.inbox, p.in, p.credit, p.heard, p.epoch = sub, in, 0, time.Now(), epoch
 	p.subject = "$JS.API.CONSUMER.MSG.NEXT." + info.Stream + "." + info.Name
 	return nil
 }
@@ -170,7 +172,7 @@ func (s *subscription) loop(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}()
-	status := s.client.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	status := s.client.nc.StatusChanged()
 	defer s.client.nc.RemoveStatusListener(status)
 	tick := time.NewTicker(lookupEvery)
 	defer tick.Stop()
@@ -188,9 +190,7 @@ func (s *subscription) loop(ctx context.Context) {
 				s.unbind(ErrClosed)
 				return
 			}
-			// The broker has forgotten what this connection asked for.
-			s.unbind(errBinding)
-			s.bind(ctx)
+			s.follow(ctx, st)
 		case <-tick.C:
 			if s.puller.lost() {
 				s.unbind(fmt.Errorf("%w: no word from it for %s", errGone, pullLost))
@@ -199,6 +199,22 @@ func (s *subscription) loop(ctx context.Context) {
 				s.bind(ctx)
 			}
 		}
+	}
+}
+
+// follow adapts to the connection: what it asked for before it broke is
+// forgotten by the broker, or will come to nobody.
+func (s *subscription) follow(ctx context.Context, st nats.Status) {
+	switch {
+	case st != nats.CONNECTED:
+		if s.puller.inbox != nil {
+			s.unbind(ErrUnreachable)
+		}
+	case s.puller.inbox == nil:
+		s.bind(ctx)
+	case s.puller.epoch != s.client.nc.Stats().Reconnects:
+		s.unbind(errBinding)
+		s.bind(ctx)
 	}
 }
 

@@ -136,3 +136,31 @@ func TestFollow_NewMessages_YieldsUntilContextEnds(t *testing.T) {
 		t.Errorf("%d messages, %v", n, ctx.Err())
 	}
 }
+
+func TestFollow_BrokerRestarts_GoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	c := connect(t, b)
+	apply(t, c, one())
+	fill(t, c, 2)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var got []uint64
+	for s, err := range c.Follow(ctx, "WORK", "", 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, s.Sequence)
+		switch s.Sequence {
+		case 2:
+			b.Stop()
+			b.Start()
+			fill(t, c, 2)
+		case 4:
+			cancel()
+		}
+	}
+	if diff := cmp.Diff([]uint64{1, 2, 3, 4}, got); diff != "" {
+		t.Errorf("sequences (-want +got):\n%s", diff)
+	}
+}
