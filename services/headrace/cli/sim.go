@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -65,8 +66,11 @@ func (p *Program) simVendor() *cobra.Command {
 	var addr, idempotency string
 	var async time.Duration
 	cmd := &cobra.Command{
-		Use:     "vendor",
-		Short:   "Simulate a vendor's tenant API",
+		Use:   "vendor",
+		Short: "Simulate a vendor's tenant API",
+		Long: `The vendor takes POST /tenant, GET, PUT and DELETE /tenant/ID, and PUT
+/tenant/ID/disable and /enable. It knows the tenants of the subscriptions that
+the simulated Connect starts with (T-0000-0000-0000 for AS-0000-0000-0000).`,
 		Example: "  headrace sim vendor --addr 127.0.0.1:8082 --async 3s",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,7 +80,7 @@ func (p *Program) simVendor() *cobra.Command {
 			case async < 0:
 				return usagef(cmd, "--async %s is below zero", async)
 			}
-			sim := vendorsim.New(vendorsim.Options{Idempotency: idempotency, Async: async})
+			sim := vendorsim.New(vendorsim.Options{Idempotency: idempotency, Async: async, Adopt: adopt})
 			return p.simulate(cmd.Context(), addr, sim.Handler(), func(base string) string {
 				return fmt.Sprintf(`The vendor is at %[1]s
   curl -d '{"externalId":"AS-1","items":[]}' %[1]s/tenant
@@ -90,6 +94,21 @@ func (p *Program) simVendor() *cobra.Command {
 	cmd.Flags().StringVar(&idempotency, "idempotency", vendorsim.IdempotencyKey, "`key`: honour Idempotency-Key; none: ignore it")
 	_ = cmd.RegisterFlagCompletionFunc("idempotency", cobra.FixedCompletions([]string{"key", "none"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// adopt makes the vendor know the tenants of the subscriptions that a simulated
+// Connect starts with: the two run in processes that know nothing of each
+// other.
+func adopt(id string) (vendorsim.Tenant, bool) {
+	digits, ok := strings.CutPrefix(id, "T-")
+	if !ok || !regexp.MustCompile(`^\d{4}-\d{4}-\d{4}$`).MatchString(digits) {
+		return vendorsim.Tenant{}, false
+	}
+	asset := "AS-" + digits
+	return vendorsim.Tenant{
+		ID: connectsim.TenantOf(asset), ExternalID: asset,
+		Status: vendorsim.StatusReady, State: vendorsim.StateActive,
+	}, true
 }
 
 // simulate serves h until ctx ends. Greeting tells where, once it listens.
