@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	wmjetstream "github.com/ThreeDotsLabs/watermill-nats/v2/pkg/jetstream"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -23,7 +24,8 @@ func TestT8_StoppedWithBacklog_ProcessLives(t *testing.T) {
 	t.Parallel()
 	backlog := func(t *testing.T) *site {
 		s := newSite(t)
-		s.pull(t, jetstream.ConsumerConfig{})
+		// What a stopped one had prefetched comes again soon, for the next cycle.
+		s.pull(t, jetstream.ConsumerConfig{AckWait: 500 * time.Millisecond})
 		s.publish(t, in, 0, 300)
 		return s
 	}
