@@ -59,7 +59,7 @@ func (s *Server) addRequest(n NewRequest) *record {
 	n.Type = or(n.Type, typePurchase)
 	var asset object
 	if r := s.assets.byID[n.AssetID]; r != nil {
-		asset = clone(r.body)
+		asset = fork(r.body)
 		s.applyLines(asset, n, true)
 	} else {
 		asset = s.assetFor(n)
@@ -168,7 +168,7 @@ func (s *Server) addTierRequest(n NewTierRequest) *record {
 	}
 	r := s.openTierRequest(config, kind, or(n.Status, statusPending))
 	if n.Parent != "" {
-		body := clone(r.body)
+		body := fork(r.body)
 		body["parent_configuration"] = object{"id": n.Parent}
 		r = s.tierRequests.put(body)
 	}

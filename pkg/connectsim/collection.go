@@ -1,9 +1,7 @@
 package connectsim
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"slices"
 	"sync"
 
@@ -32,16 +30,6 @@ func (r *record) json() []byte {
 		}
 	})
 	return r.encoded
-}
-
-func encode(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return []byte("null")
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // collection holds the records of one kind in the order of their creation. It
@@ -96,13 +84,13 @@ func (c *collection) get(id string) (*record, error) {
 	return nil, errNotFound
 }
 
-// edit returns a copy of the object to be changed and put back.
+// edit returns a copy of the object to be changed and put back, a fork.
 func (c *collection) edit(id string) (object, error) {
 	r, err := c.get(id)
 	if err != nil {
 		return nil, err
 	}
-	return clone(r.body), nil
+	return fork(r.body), nil
 }
 
 // match returns the records that fit q, in q's order.
@@ -125,6 +113,9 @@ func (c *collection) candidates(q *rql.Query) []*record {
 	statuses, ok := q.Restricts("status")
 	if !ok {
 		return c.rows
+	}
+	if len(statuses) == 1 {
+		return c.byStatus[statuses[0]]
 	}
 	slices.Sort(statuses)
 	var found []*record

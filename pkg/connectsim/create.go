@@ -162,7 +162,7 @@ func (s *Server) open(asset object, kind, status, created string) *record {
 		s.oldStatus[requestID] = text(asset, "status")
 		asset["status"] = s.opts.AssetWhileCancelling
 	}
-	stored := clone(asset)
+	stored := fork(asset)
 	if old := s.assets.byID[id]; old != nil {
 		// Only the approval makes the ordered lines and values the asset's.
 		stored["items"], stored["params"] = old.body["items"], old.body["params"]

@@ -44,22 +44,42 @@ func rows(v any, keys ...string) []object {
 
 // clone copies v with all that it holds.
 func clone[T any](v T) T {
-	c, _ := cloneAny(v).(T)
+	c, _ := copyOf(v, nil).(T)
 	return c
 }
 
-func cloneAny(v any) any {
+// fork is clone without the parts that no action changes in place: both
+// copies share them. They may be replaced in a fork, never written to.
+func fork(o object) object {
+	c, _ := copyOf(o, isFixed).(object)
+	return c
+}
+
+func isFixed(key string) bool {
+	switch key {
+	case "product", "connection", "marketplace", "contract", "tiers", "account", "constraints":
+		return true
+	}
+	return false
+}
+
+// copyOf copies v, except for what stands under the keys that share says.
+func copyOf(v any, share func(key string) bool) any {
 	switch v := v.(type) {
 	case object:
 		c := make(object, len(v))
 		for k, e := range v {
-			c[k] = cloneAny(e)
+			if share != nil && share(k) {
+				c[k] = e
+			} else {
+				c[k] = copyOf(e, share)
+			}
 		}
 		return c
 	case []any:
 		c := make([]any, len(v))
 		for i, e := range v {
-			c[i] = cloneAny(e)
+			c[i] = copyOf(e, share)
 		}
 		return c
 	}

@@ -101,7 +101,7 @@ func (s *Server) wake() {
 		if err != nil || planned.After(now) {
 			continue
 		}
-		body := clone(r.body)
+		body := fork(r.body)
 		body["status"] = s.opts.ScheduledBecomes
 		touch(body, stamp(now))
 		s.requests.put(body)

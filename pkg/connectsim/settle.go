@@ -63,7 +63,7 @@ func (s *Server) putAsset(asset object, by string) {
 		if id == by || isTerminal(text(r.body, "status")) {
 			continue
 		}
-		body := clone(r.body)
+		body := fork(r.body)
 		own := child(body, "asset")
 		own["status"] = asset["status"]
 		from := rows(asset, "params")

@@ -4,7 +4,7 @@ package connectsim
 func (s *Server) tierConfig(product *record, account object, level int, kind string) object {
 	for _, r := range s.tierConfigs.rows {
 		if isConfigOf(r.body, product.id, text(account, "id")) {
-			return clone(r.body)
+			return fork(r.body)
 		}
 	}
 	params := []any{}
@@ -34,7 +34,7 @@ func (s *Server) openTierRequest(config object, kind, status string) *record {
 	id := text(config, "id")
 	reqID := s.nextID("TCR", id)
 	config["open_request"] = object{"id": reqID}
-	stored := clone(config)
+	stored := fork(config)
 	if old := s.tierConfigs.byID[id]; old != nil {
 		stored["params"] = old.body["params"]
 	}
@@ -43,7 +43,7 @@ func (s *Server) openTierRequest(config object, kind, status string) *record {
 	tiers[tierScope(config)] = config["account"]
 	req := object{
 		"id": reqID, "type": kind, "status": status, "environment": text(config, "connection", "type"),
-		"configuration": clone(stored), "parent_configuration": nil, "previous_approved_request": s.previousTier(id),
+		"configuration": fork(stored), "parent_configuration": nil, "previous_approved_request": s.previousTier(id),
 		"params": clone(config["params"]), "assignee": nil, "template": nil, "reason": "", "notes": "",
 		"effective_date": nil, "tiers": tiers, "events": events(now),
 	}
@@ -91,7 +91,7 @@ func (s *Server) freeTierRequests(by object) {
 		if text(r.body, "parent_configuration", "id") != text(by, "configuration", "id") {
 			continue
 		}
-		req, now := clone(r.body), s.now()
+		req, now := fork(r.body), s.now()
 		req["status"] = statusPending
 		if inStatus(by, statusFailed) {
 			req["status"], req["reason"] = statusFailed, by["reason"]
@@ -111,7 +111,7 @@ func (s *Server) freeRequests(by object) {
 		if !servesAsset(child(by, "configuration"), asset) {
 			continue
 		}
-		body := clone(r.body)
+		body := fork(r.body)
 		switch {
 		case inStatus(by, statusFailed):
 			body["reason"] = by["reason"]

@@ -29,7 +29,12 @@ func Sort[T any](q *Query, list []T, doc func(T) map[string]any) []T {
 	for i, of := range list {
 		rows[i] = row{keys: q.keys(doc(of)), of: of}
 	}
-	slices.SortStableFunc(rows, func(a, b row) int { return q.compareKeys(a.keys, b.keys) })
+	byKeys := func(a, b row) int { return q.compareKeys(a.keys, b.keys) }
+	// Lists are mostly asked for in the order in which they are kept.
+	if slices.IsSortedFunc(rows, byKeys) {
+		return list
+	}
+	slices.SortStableFunc(rows, byKeys)
 	sorted := make([]T, len(rows))
 	for i, r := range rows {
 		sorted[i] = r.of
@@ -83,6 +88,14 @@ func newKey(v any) key {
 }
 
 func (k key) compare(o key) int {
-	return cmp.Or(cmp.Compare(k.rank, o.rank), k.at.Compare(o.at),
-		cmp.Compare(k.number, o.number), strings.Compare(k.text, o.text))
+	if k.rank != o.rank {
+		return cmp.Compare(k.rank, o.rank)
+	}
+	switch k.rank {
+	case 1:
+		return k.at.Compare(o.at)
+	case 2:
+		return cmp.Compare(k.number, o.number)
+	}
+	return strings.Compare(k.text, o.text)
 }
