@@ -227,3 +227,16 @@ func TestLoad_FileMissing_OnlyWrongWhenAskedFor(t *testing.T) {
 		t.Errorf("\n got %v\nwant %s", err, want)
 	}
 }
+
+func TestNearest_Typing_Guessed(t *testing.T) {
+	t.Parallel()
+	words := []string{"list", "show", "HEADRACE_SYNC", "HEADRACE_NATS_URL"}
+	for word, want := range map[string]string{
+		"lsit": "list", "lis": "list", "Show": "show", "shows": "show", "xyz": "", "": "",
+		"HEADRACE_SYCN": "HEADRACE_SYNC", "HEADRACE_BIN": "",
+	} {
+		if got, ok := config.Nearest(word, words); got != want || ok != (want != "") {
+			t.Errorf("Nearest(%q) = %q, %v; want %q", word, got, ok, want)
+		}
+	}
+}

@@ -91,7 +91,7 @@ the simulated Connect starts with (T-0000-0000-0000 for AS-0000-0000-0000).`,
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8082", "`host:port` to listen on; port 0 is a free one")
 	cmd.Flags().DurationVar(&async, "async", 0, "a new tenant is \"processing\" for so long")
-	cmd.Flags().StringVar(&idempotency, "idempotency", vendorsim.IdempotencyKey, "`key`: honour Idempotency-Key; none: ignore it")
+	cmd.Flags().StringVar(&idempotency, "idempotency", vendorsim.IdempotencyKey, "`key|none`: whether Idempotency-Key is honoured")
 	_ = cmd.RegisterFlagCompletionFunc("idempotency", cobra.FixedCompletions([]string{"key", "none"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
