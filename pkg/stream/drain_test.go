@@ -103,8 +103,59 @@ func TestRun_HandlerOutlivesDrainTimeout_IsCancelledAndLeft(t *testing.T) {
 	if got := within(t, "cause", cause); !errors.Is(got, stream.ErrDrainTimeout) {
 		t.Errorf("cause = %v", got)
 	}
+	// Neither acknowledged nor refused: a second copy must not start beside
+	// the one that runs before the ack wait (5 s) is over.
 	if p := b.Pending("WORK", "worker"); p != 1 {
-		t.Errorf("%d out, want 1: it was answered though its handler runs", p)
+		t.Errorf("%d out, want 1", p)
+	}
+	again := make(chan struct{}, 1)
+	next := connect(t, b)
+	next.Handle("worker", 1, func(context.Context, *stream.Delivery) error { again <- struct{}{}; return nil })
+	start(t, next)
+	select {
+	case <-again:
+		t.Error("delivered again while its handler runs")
+	case <-time.After(time.Second):
+	}
+}
+
+func TestSubscriber_CloseWithTakenMessage_WaitsForItsAck(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	c := connect(t, b)
+	apply(t, c, one())
+	fill(t, c, 1)
+	sub := stream.NewSubscriber(c, stream.SubscriberConfig{})
+	out, err := sub.Subscribe(t.Context(), "worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg := within(t, "a message", out)
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = sub.Close()
+	}()
+	select {
+	case <-closed:
+		t.Fatal("Close did not wait for the message that was taken")
+	case <-out:
+		t.Fatal("the channel was closed before the message was done")
+	case <-time.After(200 * time.Millisecond):
+	}
+	if msg.Context().Err() != nil {
+		t.Error("Close ended the message's context")
+	}
+	msg.Ack()
+	within(t, "Close returns", closed)
+	if p := b.Pending("WORK", "worker"); p != 0 {
+		t.Errorf("%d not acknowledged", p)
+	}
+	if _, open := <-out; open {
+		t.Error("channel is open")
+	}
+	if _, err := sub.Subscribe(t.Context(), "worker"); !errors.Is(err, stream.ErrClosed) {
+		t.Errorf("Subscribe after Close = %v", err)
 	}
 }
 
@@ -119,8 +170,12 @@ func TestSubscriber_StopWithUntakenMessage_GivesItBackAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "messages are out", func() bool { return b.Pending("WORK", "worker") == 4 })
+	begin := time.Now()
 	if err := sub.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if d := time.Since(begin); d > 3*time.Second {
+		t.Errorf("Close took %s", d)
 	}
 	got := make(chan int, 4)
 	c.Handle("worker", 4, func(_ context.Context, d *stream.Delivery) error { got <- d.Attempt; return nil })
