@@ -162,6 +162,16 @@ func TestListen_EveryInterface_WarnsAndIsReachedLocally(t *testing.T) {
 	}
 }
 
+func TestListen_AddressInUse_IsToldAndNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	b := start(t, broker.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	address := strings.TrimPrefix(b.URL(), "nats://")
+	dir := t.TempDir()
+	_, err := broker.Start(t.Context(), broker.Options{Dir: dir, Listen: address})
+	wantText(t, err, address, "in use")
+	start(t, broker.Options{Dir: dir})
+}
+
 func TestStart_Loopback_WarnsOfNothing(t *testing.T) {
 	t.Parallel()
 	log, hook := hooked()

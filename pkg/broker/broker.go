@@ -149,8 +149,10 @@ func (b *Broker) ServerID() string { return b.access.ServerID }
 // Access is what broker.json holds.
 func (b *Broker) Access() Access { return b.access }
 
-// Healthy is nil while the streams can be used. A store that failed (a full or
-// broken disk) stays frozen until the process is started again.
+// Healthy is nil while the streams can be used. After a failed write (a full or
+// broken disk) the server doesn't answer publishes of that stream any more, so
+// that they end with an unknown outcome; here is the reason. It stays so until
+// the process is started again.
 func (b *Broker) Healthy() error {
 	h := b.server.Healthz(&server.HealthzOptions{})
 	if h.Error != "" {

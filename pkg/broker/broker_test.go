@@ -249,6 +249,9 @@ func TestShutdown_Twice_LeavesNothingServed(t *testing.T) {
 		t.Errorf("Shutdown with an ended context: %v", err)
 	}
 	shutdown(t, b)
+	if err := b.Healthy(); err == nil {
+		t.Error("a stopped broker is healthy")
+	}
 	if _, err := os.Stat(filepath.Join(dir, "broker.json")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("broker.json after Shutdown: %v", err)
 	}
