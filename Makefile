@@ -1,0 +1,76 @@
+# What is done to this repository more than once. `make` lists it.
+
+# The tools that are not in go.mod, pinned here and nowhere else. NATS's version
+# stands in docker-compose.yml.
+GOLANGCI_LINT_VERSION := v2.15.0
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+FUZZTIME ?= 10s
+IMAGE    ?= headrace:dev
+COMPOSE  ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+TOOLS         := $(CURDIR)/bin/tools
+GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+LDFLAGS       := -X github.com/headrace/headrace/services/headrace/cli.version=$(VERSION) \
+                 -X github.com/headrace/headrace/services/headrace/cli.commit=$(COMMIT)
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint fmt traps fuzz demo image up down clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/headrace, a static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(LDFLAGS)' -o bin/headrace ./services/headrace
+
+test: ## Run the tests under the race detector, and with node those that need it
+	go test -race ./...
+	@if command -v node >/dev/null && command -v npm >/dev/null; then $(MAKE) --no-print-directory .node; \
+	else echo 'make test: left out the checks that need Node, as node and npm are not here'; fi
+
+# Each folder with a package.json checks us with somebody else's JavaScript.
+.PHONY: .node
+.node:
+	@git ls-files '*package.json' | while read -r file; do \
+		dir=$$(dirname "$$file"); echo "npm test in $$dir"; \
+		(cd "$$dir" && npm ci --no-audit --no-fund --loglevel=error && npm test) || exit 1; \
+	done
+
+lint: $(GOLANGCI_LINT) ## Check format, go vet and golangci-lint (installed on first use)
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not as gofmt writes it, run make fmt: $$unformatted"; exit 1; }
+	go vet -tags traps ./...
+	$(GOLANGCI_LINT) run
+
+# Not a tool of go.mod: its modules would be weighed against ours.
+$(GOLANGCI_LINT):
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(TOOLS)/golangci-lint $@
+
+fmt: ## Format the Go code
+	gofmt -w .
+
+traps: ## Run the slow tests of what stock Watermill parts get wrong
+	go test -race -tags traps ./pkg/stream/...
+
+fuzz: ## Run each fuzz target for FUZZTIME (10s)
+	@grep -r --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' pkg services | sed 's/:func / /' | while read -r file name; do \
+		echo "$$name in $$(dirname "$$file")"; \
+		go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
+	done
+
+demo: build ## Build, and watch a few hundred requests go through everything
+	bin/headrace demo --exit
+
+image: ## Build the container image headrace:dev
+	docker build -f deployments/Dockerfile --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
+
+up: image ## Bring up NATS, both simulators and every service in containers
+	$(COMPOSE) up -d
+	$(COMPOSE) ps
+
+down: ## Take the containers down again; the broker's volume stays
+	$(COMPOSE) down
+
+clean: ## Remove what was built; the tools in bin/tools stay
+	rm -f bin/headrace coverage.out
