@@ -25,9 +25,6 @@ func TestT1_FirstReplicaStops_DurableStays(t *testing.T) {
 			t.Fatal("the replicas didn't handle six messages")
 		}
 		stop()
-		if _, err := s.nc.JetStream(); err != nil {
-			t.Fatal(err)
-		}
 		_, err := s.js.Consumer(t.Context(), theStream, theDurable)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return true
