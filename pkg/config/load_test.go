@@ -102,6 +102,11 @@ func TestLoad_KeyFile_WinsOverWeakerKey(t *testing.T) {
 	if err != nil || c.Connect.APIKey.Reveal() != goodKey {
 		t.Errorf("key file: %q, %v", c.Connect.APIKey.Reveal(), err)
 	}
+	src.Environ = []string{"HEADRACE_CONNECT_API_KEY=SU-2:env"}
+	write(t, filepath.Join(src.WorkDir, "headrace.yaml"), "connect: {api_key_file: key}")
+	if c, err = config.Load(src); err != nil || c.Connect.APIKey.Reveal() != "SU-2:env" {
+		t.Errorf("key in the environment over a key file in the file: %q, %v", c.Connect.APIKey.Reveal(), err)
+	}
 	src = sources(t, "connect: {api_key_file: /nowhere}", "HEADRACE_CONNECT_API_KEY="+goodKey)
 	c, err = config.Load(src)
 	if err := errors.Join(err, c.Check(config.Need{Connect: true})); err != nil {
@@ -190,6 +195,8 @@ func TestLoad_Faults_SayWhatToDo(t *testing.T) {
 			`headrace.yaml: is not YAML (yaml: mapping values are not allowed in this context); mend that line`},
 		{"results too short", "", "HEADRACE_REQUESTS_MAX_AGE=2000h HEADRACE_EVENTS_MAX_AGE=0 HEADRACE_DEAD_MAX_AGE=2000h",
 			`HEADRACE_RESULTS_MAX_AGE: 1440h0m0s is shorter than HEADRACE_REQUESTS_MAX_AGE (2000h0m0s), so that a replayed request could be carried out twice; make it at least as long`},
+		{"requests for ever", "", "HEADRACE_REQUESTS_MAX_AGE=0 HEADRACE_EVENTS_MAX_AGE=0 HEADRACE_RESULTS_MAX_AGE=0",
+			`HEADRACE_DEAD_MAX_AGE: 2160h0m0s is shorter than HEADRACE_REQUESTS_MAX_AGE (for ever), so that a replayed request could be carried out twice; make it at least as long`},
 		{"certificate alone", "", "HEADRACE_NATS_CERT=c.pem",
 			`HEADRACE_NATS_CERT: is set without HEADRACE_NATS_KEY; a client certificate takes both`},
 	}

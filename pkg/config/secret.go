@@ -47,10 +47,6 @@ func (s Secret) String() string {
 // GoString is what %#v prints.
 func (s Secret) GoString() string { return fmt.Sprintf("config.Secret(%q)", s.String()) }
 
-// Format answers every verb. Without it a wrong verb such as %d would make fmt
-// print the fields.
-func (s Secret) Format(f fmt.State, verb rune) { format(f, verb, s.String(), s.GoString()) }
-
 // MarshalText is what JSON and YAML write.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
@@ -70,7 +66,8 @@ func (u URL) String() string {
 // GoString is what %#v prints.
 func (u URL) GoString() string { return fmt.Sprintf("config.URL(%q)", u.String()) }
 
-// Format answers every verb.
+// Format answers every verb: a wrong one, such as %d, would make fmt print the
+// text itself.
 func (u URL) Format(f fmt.State, verb rune) { format(f, verb, u.String(), u.GoString()) }
 
 // MarshalText is what JSON and YAML write.
