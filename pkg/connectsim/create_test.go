@@ -86,12 +86,21 @@ func TestCreate_LifeOfASubscription(t *testing.T) {
 func TestCreate_AdjustmentBesideOpenRequest_SeenByIt(t *testing.T) {
 	t.Parallel()
 	p := newPortal(t, connectsim.Options{Empty: true})
-	change := p.AddRequest(connectsim.NewRequest{Type: "change"})
+	old := map[string]string{"admin_email": "old@example.com"}
+	first, _ := p.Request(p.AddRequest(connectsim.NewRequest{Params: old}))
+	p.approve(first.ID)
+	change := p.ok(201, "POST", "/requests", `{"type":"change","asset":{"id":"`+first.AssetID+`",
+		"items":[{"mpn":"MW-SEAT","quantity":7}],"params":[{"id":"admin_email","value":"new@example.com"}]}}`)["id"].(string)
 	r, _ := p.Request(change)
+	if asset := p.ok(200, "GET", "/assets/"+r.AssetID, ""); quantities(map[string]any{"asset": asset})[0] != "0/0" ||
+		p.Assets()[0].Params["admin_email"] != "old@example.com" {
+		t.Errorf("an open change has changed the asset: %v", asset)
+	}
 	p.refused("VAL_001", "open request "+change, "POST", "/requests", `{"type":"suspend","asset":{"id":"`+r.AssetID+`"}}`)
 	adjustment := p.ok(201, "POST", "/requests", `{"type":"adjustment","asset":{"id":"`+r.AssetID+`"}}`)["id"].(string)
 	p.approve(adjustment)
-	if r, _ = p.Request(change); r.Params["subscription_id"] != "T-9" || r.Status != "pending" {
+	if r, _ = p.Request(change); r.Params["subscription_id"] != "T-9" ||
+		r.Params["admin_email"] != "new@example.com" || r.Status != "pending" {
 		t.Errorf("the open change is %+v", r)
 	}
 }

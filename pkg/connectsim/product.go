@@ -65,6 +65,7 @@ func (s *Server) addProduct(p Product) {
 		p.Name = "Product " + p.ID
 	}
 	now := s.now()
+	s.setsUpTiers[p.ID] = p.TierSetup
 	s.products.put(object{
 		"id": p.ID, "name": p.Name, "status": "published", "version": 1, "latest": true,
 		"icon":              "/media/" + vendorID + "/" + p.ID + "/media/logo.png",
@@ -98,10 +99,9 @@ func productParts() []string {
 func (s *Server) capabilities(p Product) object {
 	validation := s.opts.Validation
 	return object{
-		"ppu":        object{"ppu": true, "schema": "QT"},
-		"cart":       object{"validation": validation},
-		"inquiring":  object{"validation": validation},
-		"tier_setup": p.TierSetup,
+		"ppu":       object{"ppu": true, "schema": "QT"},
+		"cart":      object{"validation": validation},
+		"inquiring": object{"validation": validation},
 		"tiers": object{
 			"updates": true, "validation": validation,
 			"configs": object{"level": 2},

@@ -33,11 +33,13 @@ type state struct {
 	// "<conversation>/messages".
 	owned map[string]*collection
 
-	ids       int            // how many ids were made up
-	seq       map[string]int // requests per asset or tier configuration
-	byAsset   map[string][]string
-	oldStatus map[string]string // by request: the asset's status before it
-	tenants   []Tenant
+	ids     int            // how many ids were made up
+	seq     map[string]int // requests per asset or tier configuration
+	byAsset map[string][]string
+	// setsUpTiers are the products whose resellers need a tier request first.
+	setsUpTiers map[string]bool
+	oldStatus   map[string]string // by request: the asset's status before it
+	tenants     []Tenant
 }
 
 func newState() state {
@@ -49,6 +51,7 @@ func newState() state {
 		conversations: newCollection(), usageFiles: newCollection(),
 		owned: map[string]*collection{},
 		seq:   map[string]int{}, byAsset: map[string][]string{}, oldStatus: map[string]string{},
+		setsUpTiers: map[string]bool{},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -110,8 +111,14 @@ func TestFaults_StrikeTheAPI(t *testing.T) {
 	if a, b := p.send("GET", "/requests", "").status, p.send("GET", "/requests", "").status; a != 503 || b != 200 {
 		t.Errorf("got %d, then %d, want 503, then 200", a, b)
 	}
-	if calls := p.Faults().Calls(); len(calls) != 2 {
-		t.Errorf("%d calls, want 2", len(calls))
+	// A call is recorded when it has ended, which its caller may see earlier.
+	deadline := time.After(5 * time.Second)
+	for len(p.Faults().Calls()) != 2 {
+		select {
+		case <-deadline:
+			t.Fatalf("%d calls, want 2", len(p.Faults().Calls()))
+		case <-time.After(time.Millisecond):
+		}
 	}
 }
 

@@ -150,7 +150,7 @@ func (s *Server) hasOpenTierRequest(asset object, besides string) bool {
 func (s *Server) needsTierSetup(asset object) bool {
 	product := s.products.byID[text(asset, "product", "id")]
 	reseller := text(asset, "tiers", "tier1", "id")
-	if product == nil || reseller == "" || at(product.body, "capabilities", "tier_setup") != true {
+	if product == nil || reseller == "" || !s.setsUpTiers[product.id] {
 		return false
 	}
 	for _, r := range s.tierConfigs.rows {
