@@ -72,7 +72,7 @@ func (c *Client) Append(ctx context.Context, m Message, opts ...AppendOption) (u
 	for _, o := range opts {
 		o(msg.Header)
 	}
-	ack, err := c.out.append(ctx, msg)
+	ack, err := c.append(ctx, msg)
 	if err == nil && ack.Duplicate {
 		err = ErrDuplicate
 	}
@@ -83,6 +83,14 @@ func (c *Client) Append(ctx context.Context, m Message, opts ...AppendOption) (u
 }
 
 func nothing(string) bool { return false }
+
+// append sends m by itself or, with GroupCommit, with others.
+func (c *Client) append(ctx context.Context, m *nats.Msg) (verdict, error) {
+	if c.group != nil {
+		return c.group.append(ctx, m)
+	}
+	return c.out.append(ctx, m)
+}
 
 // Further errors of Append.
 var (
@@ -107,6 +115,7 @@ type verdict struct {
 	Stream    string `json:"stream"`
 	Sequence  uint64 `json:"seq"`
 	Duplicate bool   `json:"duplicate"`
+	Count     int    `json:"count"` // of a batch
 	Error     *struct {
 		Code        int    `json:"err_code"`
 		Description string `json:"description"`

@@ -27,6 +27,7 @@ func (c *Client) Apply(ctx context.Context, t Topology) error {
 		if err := c.applyStream(ctx, s); err != nil {
 			return fmt.Errorf("apply stream %s: %w", s.Name, err)
 		}
+		c.note(s)
 	}
 	for _, d := range t.Consumers {
 		if err := c.applyConsumer(ctx, d); err != nil {
@@ -37,6 +38,19 @@ func (c *Client) Apply(ctx context.Context, t Topology) error {
 		c.mu.Unlock()
 	}
 	return nil
+}
+
+// note remembers a stream for those who ask which one takes a subject.
+func (c *Client) note(s Stream) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.streams {
+		if c.streams[i].Name == s.Name {
+			c.streams[i] = s
+			return
+		}
+	}
+	c.streams = append(c.streams, s)
 }
 
 func (c *Client) applyStream(ctx context.Context, s Stream) error {

@@ -25,10 +25,14 @@ type Client struct {
 	nc   *nats.Conn
 	js   jetstream.JetStream
 	out  *appender
+	// group is nil unless Options.GroupCommit.
+	group *grouper
 
 	mu sync.Mutex
 	// streamOf tells the stream of each durable that Apply has seen.
 	streamOf map[string]string
+	// streams are those that Apply has seen.
+	streams []Stream
 	// bindings is the state of the durables that are being read.
 	bindings map[string]error
 	handlers []handlerSpec
@@ -68,6 +72,9 @@ func (c *Client) Close() {
 	c.once.Do(func() {
 		close(c.closed)
 		c.nc.Close()
+		if c.group != nil {
+			c.group.wg.Wait()
+		}
 	})
 }
 

@@ -169,6 +169,9 @@ func (c *Client) prepare(ctx context.Context) error {
 		}
 		return fmt.Errorf("ask for JetStream: %w", err)
 	}
+	if c.opts.GroupCommit {
+		c.group = &grouper{client: c, queues: map[string]chan *member{}}
+	}
 	c.out, err = newAppender(c)
 	return err
 }

@@ -70,7 +70,7 @@ func (p *Publisher) Send(ctx context.Context, subject string, msg *message.Messa
 	if err != nil {
 		return Ack{}, err
 	}
-	v, err := p.client.out.append(ctx, out)
+	v, err := p.client.append(ctx, out)
 	if err != nil {
 		return Ack{}, fmt.Errorf("send to %s: %w", subject, err)
 	}
