@@ -1,0 +1,113 @@
+package app_test
+
+import (
+	"testing"
+
+	"github.com/headrace/headrace/pkg/connectsim"
+	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/vendorsim"
+)
+
+func TestApp_StartSet_ApprovesEveryTypeOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{}, vendorsim.Options{})
+	stop := w.start()
+	w.until("no request pending", w.settled)
+	stop()
+
+	for _, typ := range []string{"purchase", "change", "cancel", "suspend", "resume"} {
+		if got := w.connect.Counts()[typ]["approved"]; got != 20 {
+			t.Errorf("%s: %d approved, want 20", typ, got)
+		}
+	}
+	w.eachOnce()
+}
+
+// eachOnce fails unless the vendor saw exactly one effect for each request.
+func (w *world) eachOnce() {
+	w.t.Helper()
+	seen := map[string]int{}
+	for _, op := range w.vendor.Operations() {
+		seen[op.IdempotencyKey]++
+	}
+	for _, r := range w.connect.Requests() {
+		if seen[r.ID] != 1 {
+			w.t.Errorf("%s %s: %d effects at the vendor, want 1", r.Type, r.ID, seen[r.ID])
+		}
+	}
+	if pairs := w.vendor.Overlaps(); len(pairs) > 0 {
+		w.t.Errorf("operations overlap on one asset: %+v", pairs)
+	}
+}
+
+func TestApp_Restarted_RepeatsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{}, vendorsim.Options{})
+	for range 3 {
+		stop := w.start()
+		w.until("no request pending", w.settled)
+		stop()
+	}
+	w.eachOnce()
+}
+
+func TestApp_TwoOfEverything_PublishAndCommitOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{}, vendorsim.Options{})
+	w.shareBroker()
+	first, second := w.start(), w.start()
+	w.until("no request pending", w.settled)
+	first()
+	second()
+	w.eachOnce()
+	c := w.client()
+	w.once(c, fulfillment.StreamRequests, fulfillment.RootRequests+".>", 105)
+	w.once(c, fulfillment.StreamEvents, fulfillment.RootEvents+".*.approved.>", 100)
+}
+
+// once fails unless the stream holds want messages below filter, each on a
+// subject of its own.
+func (w *world) once(c *stream.Client, name, filter string, want int) {
+	w.t.Helper()
+	seen := map[string]int{}
+	for m, err := range c.Read(w.t.Context(), name, filter, 1) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if seen[m.Subject]++; seen[m.Subject] > 1 {
+			w.t.Errorf("%s is there %d times", m.Subject, seen[m.Subject])
+		}
+	}
+	if len(seen) != want {
+		w.t.Errorf("%d subjects below %s, want %d", len(seen), filter, want)
+	}
+}
+
+func TestApp_ForeignMessages_AreFoundInDead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{}, vendorsim.Options{})
+	stop := w.start()
+	defer stop()
+	c := w.client()
+	for _, subject := range []string{
+		"fulfillment.requests.purchase.PRD-1.AS-9.PR-9", "fulfillment.requests.purchase", "fulfillment.requests.teleport.PRD-1.AS-8.PR-8",
+	} {
+		if _, err := c.Append(t.Context(), stream.Message{Subject: subject, ID: subject, Body: []byte("{")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var letters []deadletter.Entry
+	w.until("three dead letters and nothing pending", func() bool {
+		var err error
+		if letters, err = deadletter.List(t.Context(), c, deadletter.Filter{}); err != nil {
+			t.Fatal(err)
+		}
+		return len(letters) >= 3 && w.settled()
+	})
+	if len(letters) != 3 {
+		t.Errorf("%d dead letters, want 3: %+v", len(letters), letters)
+	}
+	w.eachOnce()
+}
