@@ -195,6 +195,11 @@ func TestRaw_BrokenRows_ListedAsPending(t *testing.T) {
 	if rows, _ := p.list("/requests?status=approved"); len(rows) != 0 {
 		t.Errorf("approved: %v", rows)
 	}
+	for _, action := range []string{"approve", "fail", "inquire", "pend", "assign", "schedule", "validate"} {
+		if r := p.send("POST", "/requests/PR-9/"+action, `{"reason":"x","activation_tile":"x","id":"UR-1"}`); r.status >= 500 {
+			t.Errorf("%s of a broken row: %d", action, r.status)
+		}
+	}
 	if r := p.call("POST", "/_sim/rows", `{"broken`, ""); r.status != http.StatusNoContent {
 		t.Errorf("posting a row: %d", r.status)
 	}

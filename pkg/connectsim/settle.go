@@ -60,7 +60,7 @@ func (s *Server) putAsset(asset object, by string) {
 	s.assets.put(asset)
 	for _, id := range s.byAsset[text(asset, "id")] {
 		r := s.requests.byID[id]
-		if id == by || isTerminal(text(r.body, "status")) {
+		if id == by || r.loose || isTerminal(text(r.body, "status")) {
 			continue
 		}
 		body := fork(r.body)

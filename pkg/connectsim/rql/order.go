@@ -76,6 +76,9 @@ func (q *Query) keys(doc map[string]any) []key {
 
 func newKey(v any) key {
 	if s, ok := v.(string); ok {
+		if isCanonical(s) {
+			return key{rank: 1, text: s}
+		}
 		if at, ok := parseTime(s); ok {
 			return key{rank: 1, at: at}
 		}
@@ -87,13 +90,31 @@ func newKey(v any) key {
 	return key{}
 }
 
+// isCanonical reports whether s is a date as Connect writes it, in UTC. Such
+// dates are in the order of their texts, as a plus sorts before a dot.
+func isCanonical(s string) bool {
+	return len(s) >= len("2006-01-02T15:04:05+00:00") && s[4] == '-' && s[10] == 'T' && s[13] == ':' &&
+		strings.HasSuffix(s, "+00:00")
+}
+
+func (k key) time() time.Time {
+	if k.text == "" {
+		return k.at
+	}
+	at, _ := parseTime(k.text)
+	return at
+}
+
 func (k key) compare(o key) int {
 	if k.rank != o.rank {
 		return cmp.Compare(k.rank, o.rank)
 	}
 	switch k.rank {
 	case 1:
-		return k.at.Compare(o.at)
+		if k.text != "" && o.text != "" {
+			return strings.Compare(k.text, o.text)
+		}
+		return k.time().Compare(o.time())
 	case 2:
 		return cmp.Compare(k.number, o.number)
 	}
