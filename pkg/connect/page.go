@@ -35,11 +35,11 @@ func collect(ctx context.Context, limit int, fetch fetchFunc, add func([]json.Ra
 		return nil
 	}
 	if total < 0 {
-		if total, err = probe(ctx, size, fetch, add); err != nil || total <= size {
+		if total, err = probe(ctx, size, fetch, add); err != nil {
 			return err
 		}
 	}
-	return descend(ctx, size, total, fetch, add)
+	return descend(ctx, size, total+size/10, fetch, add)
 }
 
 // descend reads the rows below end in pages of size, from the last to the
