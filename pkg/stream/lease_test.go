@@ -79,3 +79,55 @@ func TestLease_BrokerGone_CancelsAndRefusesTheAck(t *testing.T) {
 	// connection's buffer and be read before the message is due again.
 	within(t, "message comes again", again)
 }
+
+// A worker that is cut off and comes back finds its message in other hands: it
+// must not acknowledge it, for the other may yet fail.
+func TestLease_LineStalls_StaleWorkerDoesNotAcknowledge(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	line := streamtest.Between(t, b)
+	stale := connect(t, b, func(o *stream.Options) { o.URL = line.URL() })
+	other := connect(t, b)
+	apply(t, other, one(shortWait))
+	fill(t, other, 1)
+	busy, over := make(chan struct{}, 1), make(chan error, 1)
+	stale.Handle("worker", 1, func(ctx context.Context, d *stream.Delivery) error {
+		if d.Attempt > 1 {
+			return errors.New("not for me")
+		}
+		busy <- struct{}{}
+		<-ctx.Done()
+		over <- context.Cause(ctx)
+		return nil
+	})
+	start(t, stale)
+	within(t, "the first worker has it", busy)
+	line.Stall(true)
+
+	taken, free := make(chan int, 8), make(chan struct{})
+	other.Handle("worker", 1, func(_ context.Context, d *stream.Delivery) error {
+		taken <- d.Attempt
+		<-free
+		return nil
+	})
+	start(t, other)
+	if cause := within(t, "lease is lost", over); !errors.Is(cause, stream.ErrLeaseLost) {
+		t.Errorf("cause = %v", cause)
+	}
+	within(t, "the other has it", taken)
+	line.Stall(false) // what the stale worker wrote meanwhile comes through now
+	until(t, "the stale worker is bound", func() bool { return stale.Status().Connected })
+	deadline := time.After(700 * time.Millisecond)
+	for done := false; !done; {
+		select {
+		case <-deadline:
+			done = true
+		case <-time.After(10 * time.Millisecond):
+			if p := b.Pending("WORK", "worker"); p != 1 {
+				t.Fatalf("%d out, want 1: the stale worker acknowledged", p)
+			}
+		}
+	}
+	close(free)
+	until(t, "done", func() bool { return b.Pending("WORK", "worker") == 0 })
+}
