@@ -1,0 +1,68 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// StreamState is a stream as the broker has it.
+type StreamState struct {
+	Name                string
+	Messages, Bytes     uint64
+	First, Last         uint64 // sequences
+	FirstTime, LastTime time.Time
+	Subjects            uint64 // how many different ones are stored
+	MaxAge              time.Duration
+	MaxBytes            int64 // 0: no bound
+	Replicas            int
+}
+
+// StreamState asks the broker how a stream stands, or fails with ErrNoStream.
+func (c *Client) StreamState(ctx context.Context, name string) (StreamState, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	s, err := c.js.Stream(ctx, name)
+	if err != nil {
+		return StreamState{}, fmt.Errorf("look up stream %s: %w", name, asNoStream(err))
+	}
+	i := s.CachedInfo()
+	return StreamState{
+		Name: name, Messages: i.State.Msgs, Bytes: i.State.Bytes, First: i.State.FirstSeq, Last: i.State.LastSeq,
+		FirstTime: i.State.FirstTime.UTC(), LastTime: i.State.LastTime.UTC(), Subjects: i.State.NumSubjects,
+		MaxAge: i.Config.MaxAge, MaxBytes: max(i.Config.MaxBytes, 0), Replicas: i.Config.Replicas,
+	}, nil
+}
+
+// ConsumerState is a durable as the broker has it.
+type ConsumerState struct {
+	Durable, Stream string
+	// Pending were never delivered; InHand were and are not acknowledged, those
+	// that wait for a delayed retry included.
+	Pending uint64
+	InHand  int
+	// Redelivered of those in hand were delivered more than once.
+	Redelivered int
+	Paused      bool
+	AckWait     time.Duration
+}
+
+// ConsumerState asks the broker how a durable stands, or fails with ErrNotFound.
+func (c *Client) ConsumerState(ctx context.Context, durable string) (ConsumerState, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	i, err := c.lookup(ctx, durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		err = errors.Join(ErrNotFound, err)
+	}
+	if err != nil {
+		return ConsumerState{}, fmt.Errorf("look up consumer %s: %w", durable, err)
+	}
+	return ConsumerState{
+		Durable: durable, Stream: i.Stream, Pending: i.NumPending, InHand: i.NumAckPending,
+		Redelivered: i.NumRedelivered, Paused: i.Paused, AckWait: i.Config.AckWait,
+	}, nil
+}
