@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,13 +74,15 @@ func (w *world) start(services ...string) (stop func()) {
 		cancel()
 		w.t.Fatalf("app ended at start: %v", err)
 	}
-	return func() {
+	stop = sync.OnceFunc(func() {
 		w.t.Helper()
 		cancel()
 		if err := <-done; err != nil {
 			w.t.Errorf("app ended with: %v", err)
 		}
-	}
+	})
+	w.t.Cleanup(stop) // before the simulators go, should the test fail
+	return stop
 }
 
 // shareBroker makes the Apps of w use one broker that outlives them.

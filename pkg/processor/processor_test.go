@@ -1,0 +1,275 @@
+package processor_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/pipelinetest"
+	"github.com/headrace/headrace/pkg/processor"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// bench is a processor over a real broker, with a service that answers what the
+// test says.
+type bench struct {
+	*processor.Processor
+	client *stream.Client
+	calls  int
+	answer func(w *processor.Work) (processor.Verdict, error)
+	status string // of the request in Connect
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Decision(string, string, string)       {}
+func (noMetrics) Retry(string, string, string)          {}
+func (noMetrics) Handled(string, string, time.Duration) {}
+
+func (b *bench) Decide(_ context.Context, w *processor.Work) (processor.Verdict, error) {
+	b.calls++
+	return b.answer(w)
+}
+
+func newBench(t *testing.T, answer func(w *processor.Work) (processor.Verdict, error)) *bench {
+	t.Helper()
+	b := &bench{client: pipelinetest.Client(t), answer: answer, status: "pending"}
+	b.Processor = processor.New(processor.Config{
+		Service: "purchase", Decider: b, Log: b.client, Dead: deadletter.NewWriter(b.client, nil),
+		Status:  func(context.Context, string) (string, error) { return b.status, nil },
+		Metrics: noMetrics{}, Logger: pipelinetest.Logger(),
+	})
+	return b
+}
+
+func approve(*processor.Work) (processor.Verdict, error) {
+	return processor.Approve(processor.Value("subscription_id", "T-1")), nil
+}
+
+var errVendor = errors.New("vendor is on fire")
+
+func key() fulfillment.Key { return pipelinetest.Key(fulfillment.Purchase, "PR-1") }
+
+func (b *bench) result(t *testing.T) fulfillment.Result {
+	t.Helper()
+	return pipelinetest.Body[fulfillment.Result](t, b.client, fulfillment.StreamResults, key().Subject(fulfillment.RootResults))
+}
+
+func (b *bench) results(t *testing.T) int {
+	t.Helper()
+	return pipelinetest.Count(t, b.client, fulfillment.StreamResults, fulfillment.RootResults+".>")
+}
+
+func (b *bench) letter(t *testing.T) fulfillment.Letter {
+	t.Helper()
+	return pipelinetest.Body[fulfillment.Letter](t, b.client, fulfillment.StreamDead, key().DeadFilter())
+}
+
+func TestHandle_Approved_StoresOneResultHoweverOftenDelivered(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, approve)
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	for range 3 {
+		if err := b.Handle(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		d.Attempt++
+	}
+	r := b.result(t)
+	if r.Decision != fulfillment.Approve || r.Episode != d.Sequence || *r.Params[0].Value != "T-1" {
+		t.Errorf("result is %+v", r)
+	}
+	if b.calls != 1 || b.results(t) != 1 {
+		t.Errorf("%d decisions and %d results, want one of each", b.calls, b.results(t))
+	}
+}
+
+func TestHandle_NotTheHead_IsDropped(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, approve)
+	stale := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	later := pipelinetest.Key(fulfillment.Cancel, "PR-2")
+	pipelinetest.Open(t, b.client, later, pipelinetest.Request(t, later, ""))
+	if err := b.Handle(t.Context(), stale); err != nil || b.calls != 0 {
+		t.Errorf("err %v, %d decisions; want none: another request is the asset's head", err, b.calls)
+	}
+}
+
+func TestHandle_NoAnswer_IsNoDecision(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(*processor.Work) (processor.Verdict, error) { return processor.Verdict{}, nil })
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	if err := b.Handle(t.Context(), d); err == nil || b.results(t) != 0 {
+		t.Errorf("err %v, %d results: nothing is approved by omission", err, b.results(t))
+	}
+}
+
+func TestHandle_NotReady_WaitsAndGoesOnWithTheTenant(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(w *processor.Work) (processor.Verdict, error) {
+		if !w.Waited {
+			v := processor.Wait("not ready", processor.Value("subscription_id", "T-7"))
+			v.After = 20 * time.Millisecond
+			return v, nil
+		}
+		if w.Tenant() != "T-7" || w.Attempt != 2 {
+			t.Errorf("tenant %q, attempt %d; want T-7, 2", w.Tenant(), w.Attempt)
+		}
+		return approve(w)
+	})
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	if err := b.Handle(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.result(t); r.Decision != fulfillment.Wait {
+		t.Errorf("first result is %+v, want what is known so far", r)
+	}
+	// The copy that comes again, as after a crash before the acknowledgement.
+	d.Attempt = 2
+	if err := b.Handle(t.Context(), d); err != nil || b.calls != 1 {
+		t.Errorf("err %v, %d decisions: the schedule is the head now", err, b.calls)
+	}
+	var fired *stream.Stored
+	pipelinetest.Until(t, "the schedule fires", func() bool {
+		fired = pipelinetest.Last(t, b.client, fulfillment.StreamRequests, key().Subject(fulfillment.RootRetries))
+		return fired != nil
+	})
+	if err := b.Handle(t.Context(), &stream.Delivery{Stored: *fired, Attempt: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.result(t); r.Decision != fulfillment.Approve || r.Episode != d.Sequence || r.Attempt != 2 {
+		t.Errorf("result is %+v, want an approval in the same episode", r)
+	}
+}
+
+func TestHandle_UpstreamDown_NeverEndsInDead(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(*processor.Work) (processor.Verdict, error) {
+		return processor.Verdict{}, processor.Transient(errVendor, 0)
+	})
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	if err := b.Handle(t.Context(), d); !errors.Is(err, errVendor) {
+		t.Fatalf("err %v, want the vendor's: a short pause is a negative acknowledgement", err)
+	}
+	d.Attempt = 50
+	if err := b.Handle(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	schedule := pipelinetest.Last(t, b.client, fulfillment.StreamRequests, fulfillment.HeadFilter("AS-1"))
+	if schedule.Subject != key().Subject(fulfillment.RootSchedules) || fulfillment.Attempt(schedule.Header) != 51 {
+		t.Errorf("head is %s, attempt %d; want a schedule of attempt 51", schedule.Subject, fulfillment.Attempt(schedule.Header))
+	}
+	if n := pipelinetest.Count(t, b.client, fulfillment.StreamDead, ""); n != 0 {
+		t.Errorf("%d dead letters: an outage is not the customer's fault", n)
+	}
+}
+
+func TestHandle_NotUnderstood_EndsInDeadOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(*processor.Work) (processor.Verdict, error) { return processor.Verdict{}, errVendor })
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	d.Attempt = 8
+	for range 2 {
+		if err := b.Handle(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := b.letter(t)
+	if l.Stage != fulfillment.StageProcess || l.Sequence != d.Sequence || l.Attempts != 8 {
+		t.Errorf("letter is %+v", l)
+	}
+	if n := pipelinetest.Count(t, b.client, fulfillment.StreamDead, ""); n != 1 || b.calls != 1 {
+		t.Errorf("%d letters after %d decisions, want one of each", n, b.calls)
+	}
+}
+
+func TestHandle_Hold_IsLeftToAPersonOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(*processor.Work) (processor.Verdict, error) { return processor.Hold("look at this"), nil })
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	for range 2 {
+		if err := b.Handle(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		d.Attempt++
+	}
+	if l := b.letter(t); l.Stage != fulfillment.StageHold || l.Reason != "look at this" || b.calls != 1 {
+		t.Errorf("letter is %+v after %d decisions", l, b.calls)
+	}
+}
+
+func TestHandle_FinishedInConnect_CallsNobody(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, approve)
+	b.status = "approved"
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	d.Attempt = 2
+	if err := b.Handle(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.result(t); r.Decision != fulfillment.Recheck || b.calls != 0 {
+		t.Errorf("result is %+v after %d decisions, want a recheck after none", r, b.calls)
+	}
+}
+
+func TestHandle_OldMessage_IsCheckedAgainstConnect(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, approve)
+	b.status = "failed"
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	d.Time = d.Time.Add(-61 * time.Minute)
+	if err := b.Handle(t.Context(), d); err != nil || b.calls != 0 {
+		t.Errorf("err %v, %d decisions; want none for a message older than an hour", err, b.calls)
+	}
+}
+
+func TestHandle_LostItsMessage_CannotPublish(t *testing.T) {
+	t.Parallel()
+	var b *bench
+	b = newBench(t, func(w *processor.Work) (processor.Verdict, error) {
+		// While the vendor is called, the worker that has the message now decides.
+		pipelinetest.Append(t, b.client, stream.Message{
+			Subject: key().Subject(fulfillment.RootResults), Body: []byte(`{"decision":"fail","episode":1}`),
+		})
+		return approve(w)
+	})
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	if err := b.Handle(t.Context(), d); !errors.Is(err, stream.ErrConflict) {
+		t.Errorf("err %v, want a conflict", err)
+	}
+	if r := b.result(t); r.Decision != fulfillment.Fail || b.results(t) != 1 {
+		t.Errorf("result is %+v of %d, want the other worker's alone", r, b.results(t))
+	}
+}
+
+func TestHandle_Unreadable_EndsInDeadOnceAndStopsNothing(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"no JSON":       `{"id":`,
+		"empty":         ``,
+		"no asset":      `{"id":"PR-1","type":"purchase","status":"pending"}`,
+		"another asset": `{"id":"PR-1","type":"purchase","status":"pending","asset":{"id":"AS-2","product":{"id":"PRD-1"}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, approve)
+			d := pipelinetest.Open(t, b.client, key(), []byte(body))
+			for range 2 {
+				if err := b.Handle(t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
+				d.Attempt++
+			}
+			l := b.letter(t)
+			if l.Stage != fulfillment.StageDecode || string(l.Body) != body || l.Subject != d.Subject || l.RequestID != "PR-1" {
+				t.Errorf("letter is %+v", l)
+			}
+			if n := pipelinetest.Count(t, b.client, fulfillment.StreamDead, ""); n != 1 || b.calls != 0 {
+				t.Errorf("%d letters after %d decisions, want 1 after 0", n, b.calls)
+			}
+		})
+	}
+}
