@@ -81,6 +81,19 @@ func TestDecodeRequest_OldForms(t *testing.T) {
 	}
 }
 
+// A body that has to be fitted hands on structured values as they were sent.
+func TestDecodeRequest_Fitted_KeepsRawValues(t *testing.T) {
+	t.Parallel()
+	r, err := DecodeRequest([]byte(`{"id":1,"type":"t","status":"s","asset":{"id":"AS-1","product":{"id":"P"},"params":[{"id":"o","structured_value":{"a":"<b> & 12345678901234567890","n":12345678901234567890}}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"a":"<b> & 12345678901234567890","n":12345678901234567890}`
+	if got := string(r.Param("o").StructuredValue); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestDecodeRequest_Tolerates(t *testing.T) {
 	t.Parallel()
 	for name, extra := range map[string]string{
