@@ -3,6 +3,7 @@ package schemas
 import (
 	"encoding/json"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -309,12 +310,13 @@ func merge(o, more map[string]any) {
 func TestRequest_Words_SchemaAndDecoderAgree(t *testing.T) {
 	t.Parallel()
 	body := exampleOf(t, fulfillment.SchemaRequest, "minimal").Body
+	large := regexp.MustCompile(`[eE][+-]?[0-9]{2}`) // beyond the schema, see below
 	word := rapid.OneOf(
 		rapid.StringMatching(`[+\-−]?[0-9]{0,3}\.?[0-9]{0,3}([eE][+-]?[0-9]?)?`),
 		rapid.StringMatching(`[-+. eE0-9_x,]{0,5}`),
 		rapid.StringMatching(`[ \t\n]{0,2}([uU]n?[lL]imi[tT]ed|[0-9]{0,2})[ \r\f]{0,2}`),
 		rapid.StringMatching(`([tT][rR]?[uU][eE]|[fF]als[eE]|[01tfTF]|yes|no)?`),
-	)
+	).Filter(func(w string) bool { return !large.MatchString(w) })
 	rapid.Check(t, func(rt *rapid.T) {
 		w := word.Draw(rt, "word")
 		agreed(rt, fulfillment.SchemaRequest, changed(t, body, "asset.items", []any{map[string]any{"quantity": w}}))
