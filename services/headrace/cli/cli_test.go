@@ -44,6 +44,7 @@ func TestMain_WrongUse_SaysWhatToDo(t *testing.T) {
 		{"up", "", 2, "headrace: HEADRACE_CONNECT_API_KEY: is not set; "},
 		{"up", "HEADRACE_SYNC=never", 2, `headrace: HEADRACE_SYNC: "never" is neither always nor a duration; `},
 		{"up --config nowhere.yaml", "", 2, "headrace: --config: open "},
+		{"demo --requests 4", "", 2, `headrace: --requests 4 is too few; there are five types, so give 5 or more`},
 		{"sim vendor --idempotency yes", "", 2, `headrace: --idempotency "yes" is neither key nor none`},
 		{"sim vendor --addr nowhere", "", 1, "headrace: listen on nowhere: "},
 	}
@@ -169,7 +170,7 @@ func TestVersion_JSON_HasFields(t *testing.T) {
 func TestHelp_Pages_AsReviewed(t *testing.T) {
 	t.Parallel()
 	for _, page := range []string{
-		"", "up", "run", "dead", "dead list", "dead show", "doctor", "sim", "sim connect", "sim vendor", "version", "settings",
+		"", "up", "run", "dead", "dead list", "dead show", "doctor", "sim", "sim connect", "sim vendor", "demo", "version", "settings",
 	} {
 		name := filepath.Join("testdata", "help", strings.ReplaceAll("headrace "+page, " ", "-")+".txt")
 		name = strings.Replace(name, "-.txt", ".txt", 1)
