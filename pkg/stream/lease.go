@@ -31,6 +31,9 @@ type lease struct {
 	wait    time.Duration
 }
 
+// limit is when the lease is lost unless it is renewed.
+func (h *lease) limit() time.Time { return h.renewed.Add(h.wait * 5 / 6) }
+
 func (l *leases) setWait(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,22 +62,31 @@ func (l *leases) release(h *lease) bool {
 // beat renews until ctx ends.
 func (l *leases) beat(ctx context.Context) {
 	for {
-		l.mu.Lock()
-		step := max(l.wait/12, time.Millisecond)
-		if l.wait == 0 { // not bound yet
-			step = lookupEvery
-		}
-		l.mu.Unlock()
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(step):
+		case <-time.After(l.step()):
 		}
 		l.expire()
-		if due := l.due(); len(due) > 0 {
-			l.renew(due, step)
+		if due := l.due(); len(due) > 0 && l.nc.IsConnected() {
+			l.renew(due, l.step())
 		}
 	}
+}
+
+// step is how long nothing need be done: a twelfth of the ack wait, or less if
+// a lease is about to be lost. A handler must know before the broker acts.
+func (l *leases) step() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.wait == 0 { // not bound yet
+		return lookupEvery
+	}
+	step, now := l.wait/12, time.Now()
+	for h := range l.held {
+		step = min(step, h.limit().Sub(now))
+	}
+	return max(step, time.Millisecond)
 }
 
 // expire gives up the leases that were not renewed in time.
@@ -83,7 +95,7 @@ func (l *leases) expire() {
 	defer l.mu.Unlock()
 	now := time.Now()
 	for h := range l.held {
-		if now.Sub(h.renewed) >= h.wait*5/6 {
+		if !now.Before(h.limit()) {
 			delete(l.held, h)
 			close(h.lost)
 		}

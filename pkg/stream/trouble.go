@@ -5,10 +5,17 @@ import (
 	"errors"
 )
 
-// IsTrouble reports whether err is about the way to the broker, or about
-// somebody else having been first: it says nothing about the message in hand,
-// and the same may go well later.
+// IsTrouble reports whether err is about the way to the broker, about the hold
+// on the message in hand, or about somebody else having been first: it says
+// nothing about the message itself, and the same may go well later.
 func IsTrouble(err error) bool {
-	return errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknownOutcome) || errors.Is(err, ErrClosed) ||
-		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	for _, trouble := range []error{
+		ErrConflict, ErrUnknownOutcome, ErrClosed, ErrUnreachable, ErrNoStream, ErrLeaseLost, ErrDrainTimeout,
+		context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, trouble) {
+			return true
+		}
+	}
+	return false
 }
