@@ -88,6 +88,9 @@ func (o *observed) closeIdle() {
 	}
 }
 
+// patience is the longest Retry-After that a read waits out.
+const patience = 5 * time.Second
+
 func never(context.Context, *http.Response, error) (bool, error) { return false, nil }
 
 // checkRetry sends again what got no answer, 429 or 5xx; not what can't
@@ -111,6 +114,9 @@ func (s *settings) checkRetry(ctx context.Context, resp *http.Response, err erro
 		return false, nil
 	}
 	pause := retryAfter(resp.Header)
+	if pause > patience {
+		return false, nil // the caller waits that long better, holding nothing meanwhile
+	}
 	if deadline, ok := ctx.Deadline(); ok && time.Now().Add(pause).After(deadline) {
 		return false, nil // the answer says more than a deadline exceeded
 	}

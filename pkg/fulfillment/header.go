@@ -38,6 +38,14 @@ const (
 	SchemaDead        = "dead.v1.json"
 )
 
+// RequestSchema is the schema of a request of type t.
+func RequestSchema(t Type) string {
+	if t.Tier() {
+		return SchemaTierRequest
+	}
+	return SchemaRequest
+}
+
 // Envelope is what the headers of a message are made from. Kind is the third
 // part of ce-type: requested, result, intent, dead, or an event's name.
 type Envelope struct {

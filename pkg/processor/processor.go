@@ -228,6 +228,9 @@ func quoteStatus(s string) string {
 
 // carry stores what was decided.
 func (p *Processor) carry(ctx context.Context, d *stream.Delivery, w *Work, v Verdict) error {
+	if v.Reason == "" && (v.Decision == fulfillment.Fail || v.Decision == fulfillment.Hold) {
+		return fmt.Errorf("service %s answered %q without a reason", p.service, v.Decision)
+	}
 	switch v.Decision {
 	case fulfillment.Approve, fulfillment.Fail, fulfillment.Inquire, fulfillment.Recheck:
 		return p.publish(ctx, w, v)

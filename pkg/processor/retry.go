@@ -106,7 +106,7 @@ func (p *Processor) schedule(ctx context.Context, d *stream.Delivery, w *Work, p
 	next := w.Attempt + 1
 	id := fulfillment.StepID(w.Key.Request, w.Episode, fmt.Sprintf("attempt-%d", next))
 	header := fulfillment.Envelope{
-		ID: id, Kind: kindRequested, Schema: fulfillment.SchemaRequest, Key: w.Key,
+		ID: id, Kind: kindRequested, Schema: fulfillment.RequestSchema(w.Key.Type), Key: w.Key,
 		Episode: w.Episode, Attempt: next, Time: p.now(),
 	}.Header()
 	for name, value := range d.Header { // what others added stays

@@ -79,15 +79,15 @@ func New(c Config) *Committer {
 func (c *Committer) Handle(ctx context.Context, d *stream.Delivery) error {
 	r, err := read(d)
 	if err != nil {
-		return c.bury(ctx, d, fulfillment.StageDecode, err.Error())
+		return c.bury(ctx, d, nil, fulfillment.StageDecode, err.Error())
 	}
 	began := c.now()
 	event, err := c.commit(ctx, d, r)
 	switch held := (*holdError)(nil); {
 	case errors.As(err, &held):
-		return c.bury(ctx, d, fulfillment.StageHold, held.Error())
+		return c.bury(ctx, d, r, fulfillment.StageHold, held.Error())
 	case err != nil && d.Attempt >= maxAttempts && !understood(err):
-		return c.bury(ctx, d, fulfillment.StageCommit, fmt.Sprintf("not understood after %d attempts: %v", d.Attempt, err))
+		return c.bury(ctx, d, r, fulfillment.StageCommit, fmt.Sprintf("not understood after %d attempts: %v", d.Attempt, err))
 	case err != nil:
 		return c.again(d, r, err)
 	case event == "":
@@ -255,8 +255,12 @@ func (c *Committer) again(d *stream.Delivery, r *fulfillment.Result, err error) 
 	return stream.RetryAfter(err, pause)
 }
 
-func (c *Committer) bury(ctx context.Context, d *stream.Delivery, stage fulfillment.Stage, reason string) error {
+// bury writes a dead letter about the delivery; r is nil if it can't be read.
+func (c *Committer) bury(ctx context.Context, d *stream.Delivery, r *fulfillment.Result, stage fulfillment.Stage, reason string) error {
 	letter := deadletter.OfDelivery(d, stage, reason)
+	if r != nil {
+		letter.Episode = r.Episode
+	}
 	if err := c.Dead.Write(ctx, letter); err != nil {
 		return err
 	}

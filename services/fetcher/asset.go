@@ -125,14 +125,10 @@ func (f *Fetcher) open(ctx context.Context, row connect.Row, head episode.Head, 
 	// The head that it follows makes the id unique, and the same for all
 	// fetchers that see the same.
 	id := fulfillment.StepID(row.ID, head.Sequence, "requested")
-	schema := fulfillment.SchemaRequest
-	if key.Type.Tier() {
-		schema = fulfillment.SchemaTierRequest
-	}
 	_, err := f.Log.Append(ctx, stream.Message{
 		Subject: key.Subject(fulfillment.RootRequests), ID: id, Body: row.Raw,
 		Header: fulfillment.Envelope{
-			ID: id, Kind: "requested", Schema: schema, Key: key, Attempt: 1, Time: f.now(),
+			ID: id, Kind: "requested", Schema: fulfillment.RequestSchema(key.Type), Key: key, Attempt: 1, Time: f.now(),
 		}.Header(),
 	}, episode.Expect(row.AssetID, head.Sequence))
 	if errors.Is(err, stream.ErrConflict) {
