@@ -8,8 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/connectsim"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/telemetry"
 	"github.com/headrace/headrace/pkg/vendorsim"
 )
@@ -77,13 +81,38 @@ func TestDoctor_WhileUp_SeesTheBroker(t *testing.T) {
 	t.Cleanup(process.Close)
 	p.Environ = append(environ[:3:3], "HEADRACE_HTTP_ADDR="+strings.TrimPrefix(process.URL, "http://"))
 	status, found := diagnose(t, p)
-	for _, want := range []string{"ok data: ./data is in use by process", "ok broker: reached at", "FULFILLMENT_DEAD, last message 3", "warn process: the one at", "503 since noon"} {
+	for _, want := range []string{"ok data: ./data is in use by process", "ok broker: reached at", "FULFILLMENT_DEAD: 3 messages, kept for 2160h0m0s", "warn process: the one at", "503 since noon"} {
 		if !strings.Contains(found, want) {
 			t.Errorf("status %d, no %q in\n%s", status, want, found)
 		}
 	}
 	if status != 0 {
 		t.Errorf("status %d:\n%s", status, found)
+	}
+}
+
+func TestDoctor_LimitsOfTheBroker_Compared(t *testing.T) {
+	t.Parallel()
+	p := letters(t)
+	_, environ := surroundings(t)
+	p.Environ = environ
+	c, err := p.reach(t.Context(), config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	short := stream.Fulfillment(stream.Limits{})
+	for i := range short.Streams {
+		if short.Streams[i].Name == fulfillment.StreamResults {
+			short.Streams[i].MaxAge = time.Hour
+		}
+	}
+	if err := c.Apply(t.Context(), short); err != nil {
+		t.Fatal(err)
+	}
+	status, found := diagnose(t, p)
+	if want := "FAIL streams: FULFILLMENT_RESULTS is kept for 1h0m0s, and requests for 720h0m0s"; status != 1 || !strings.Contains(found, want) {
+		t.Errorf("status %d, no %q in\n%s", status, want, found)
 	}
 }
 

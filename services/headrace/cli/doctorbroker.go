@@ -76,31 +76,39 @@ func (e *examination) dataDir() {
 	e.ok(check, "%s can be written, and nobody uses it", e.cfg.DataDir)
 }
 
-// streams tells which of the streams are there, and how far they have come.
+// streams tells which of the streams are there, and whether the limits that are
+// in force keep what was decided about a request as long as the request.
 func (e *examination) streams(ctx context.Context, c *stream.Client) {
 	const check = "streams"
-	r := e.cfg.Retention
-	for _, s := range []struct {
-		name string
-		age  time.Duration
-	}{
-		{fulfillment.StreamRequests, r.Requests}, {fulfillment.StreamResults, r.Results},
-		{fulfillment.StreamEvents, r.Events}, {fulfillment.StreamDead, r.Dead},
+	ages := map[string]time.Duration{}
+	for _, name := range []string{
+		fulfillment.StreamRequests, fulfillment.StreamResults, fulfillment.StreamEvents, fulfillment.StreamDead,
 	} {
-		last, err := c.LastSequence(ctx, s.name)
-		kept := "for ever"
-		if s.age > 0 {
-			kept = "for " + s.age.String()
-		}
+		s, err := c.StreamState(ctx, name)
 		switch {
 		case errors.Is(err, stream.ErrNoStream):
-			e.warn(check, "it is made when the services start", "%s is not there", s.name)
+			e.warn(check, "it is made when the services start", "%s is not there", name)
 		case err != nil:
-			e.fail(check, "see the broker's log", "%s: %v", s.name, err)
+			e.fail(check, "see the broker's log", "%s: %v", name, err)
 		default:
-			e.ok(check, "%s, last message %d, to be kept %s", s.name, last, kept)
+			ages[name] = s.MaxAge
+			e.ok(check, "%s: %d messages, kept %s, %d replicas", name, s.Messages, kept(s.MaxAge), s.Replicas)
 		}
 	}
+	requests, ok := ages[fulfillment.StreamRequests]
+	for _, name := range []string{fulfillment.StreamResults, fulfillment.StreamEvents} {
+		if age, there := ages[name]; ok && there && age != 0 && (requests == 0 || requests > age) {
+			e.fail(check, "start the services, which set the limits of the settings, or set them by hand",
+				"%s is kept %s, and requests %s: a replayed request could be carried out twice", name, kept(age), kept(requests))
+		}
+	}
+}
+
+func kept(age time.Duration) string {
+	if age <= 0 {
+		return "for ever"
+	}
+	return "for " + age.String()
 }
 
 // durability says what a power cut could lose.
