@@ -70,8 +70,11 @@ func appendAll(b *testing.B, c *stream.Client, writers int) {
 }
 
 func BenchmarkHandle(b *testing.B) {
-	for _, slots := range []int{1, 64} {
-		b.Run(fmt.Sprint(slots), func(b *testing.B) {
+	for _, bc := range []struct {
+		slots int
+		takes time.Duration
+	}{{1, 0}, {64, 0}, {48, 20 * time.Millisecond}} {
+		b.Run(fmt.Sprintf("%d/%s", bc.slots, bc.takes), func(b *testing.B) {
 			broker := streamtest.Server(b)
 			c := connect(b, broker, func(o *stream.Options) { o.InProcess = broker.NATS() })
 			apply(b, c, one())
@@ -85,7 +88,10 @@ func BenchmarkHandle(b *testing.B) {
 			<-js.PublishAsyncComplete()
 			var seen atomic.Int64
 			all := make(chan struct{})
-			c.Handle("worker", slots, func(context.Context, *stream.Delivery) error {
+			c.Handle("worker", bc.slots, func(context.Context, *stream.Delivery) error {
+				if bc.takes > 0 {
+					time.Sleep(bc.takes) // the vendor
+				}
 				if seen.Add(1) == int64(b.N) {
 					close(all)
 				}
