@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -86,7 +87,12 @@ func (a *App) Run(ctx context.Context, services []string) error {
 	defer a.closeHTTP(ctx, server)
 	a.expect(services)
 
-	options, stop, err := a.openBroker(ctx)
+	dir, removeDir, err := a.dataDir()
+	if err != nil {
+		return err
+	}
+	defer removeDir()
+	options, stop, err := a.openBroker(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -128,7 +134,7 @@ func (a *App) closeHTTP(ctx context.Context, server *telemetry.Server) {
 
 // openBroker returns how to reach the broker: the one configured, else the
 // embedded one, which is started. stop ends the embedded one.
-func (a *App) openBroker(ctx context.Context) (o stream.Options, stop func(), err error) {
+func (a *App) openBroker(ctx context.Context, dir string) (o stream.Options, stop func(), err error) {
 	c := a.cfg
 	o = stream.Options{
 		Logger: a.log, DrainTimeout: c.DrainTimeout, Replicas: c.NATS.Replicas,
@@ -138,7 +144,7 @@ func (a *App) openBroker(ctx context.Context) (o stream.Options, stop func(), er
 		return o, func() {}, nil
 	}
 	b, err := broker.Start(ctx, broker.Options{
-		Dir: c.DataDir, SyncAlways: c.Sync.Always, SyncInterval: c.Sync.Interval, Listen: c.NATS.Listen,
+		Dir: dir, SyncAlways: c.Sync.Always, SyncInterval: c.Sync.Interval, Listen: c.NATS.Listen,
 		Logger: a.log.WithField("service", "broker"),
 	})
 	if err != nil {
@@ -153,6 +159,27 @@ func (a *App) openBroker(ctx context.Context) (o stream.Options, stop func(), er
 			a.log.WithError(err).Error("embedded broker not stopped cleanly")
 		}
 	}, nil
+}
+
+// ErrDryRun is returned for a dry run that would take requests from those who
+// really carry them out.
+var ErrDryRun = errors.New("a dry run works with the embedded broker only")
+
+// dataDir is where the embedded broker keeps its streams. A dry run gets a
+// directory of its own that is removed afterwards: what it decided must not be
+// taken for done when the real run comes.
+func (a *App) dataDir() (dir string, remove func(), err error) {
+	if !a.cfg.DryRun {
+		return a.cfg.DataDir, func() {}, nil
+	}
+	if a.cfg.NATS.URL != "" {
+		return "", nil, fmt.Errorf("%w: unset HEADRACE_NATS_URL, or HEADRACE_DRY_RUN, and use up", ErrDryRun)
+	}
+	dir, err = os.MkdirTemp("", "headrace-dry-run-")
+	if err != nil {
+		return "", nil, fmt.Errorf("dry run: %w", err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil // a leftover in the temporary directory harms nobody
 }
 
 // topology declares all streams, but only the consumers of the services that

@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"net/http"
+	"os"
 	"testing"
 
 	"github.com/headrace/headrace/pkg/connectsim"
@@ -110,4 +112,24 @@ func TestApp_ForeignMessages_AreFoundInDead(t *testing.T) {
 		t.Errorf("%d dead letters, want 3: %+v", len(letters), letters)
 	}
 	w.eachOnce()
+}
+
+func TestApp_DryRun_WritesNowhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{}, vendorsim.Options{})
+	w.cfg.DryRun = true
+	stop := w.start()
+	w.until("every kind of call would have been made", func() bool { return len(w.connect.Faults().Calls()) > 100 })
+	stop()
+	for _, c := range w.connect.Faults().Calls() {
+		if c.Method != http.MethodGet {
+			t.Errorf("%s %s was sent to Connect", c.Method, c.Path)
+		}
+	}
+	if n := len(w.vendor.Faults().Calls()); n != 0 {
+		t.Errorf("%d calls to the vendor", n)
+	}
+	if entries, err := os.ReadDir(w.cfg.DataDir); err != nil || len(entries) != 0 {
+		t.Errorf("the data directory has %d entries (%v): a dry run leaves nothing that is taken for done", len(entries), err)
+	}
 }
