@@ -1,0 +1,264 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/headrace/headrace/pkg/connectsim"
+	"github.com/headrace/headrace/pkg/simfault"
+	"github.com/headrace/headrace/pkg/vendorsim"
+)
+
+func TestUp_ThousandPendingInPagesOfHundred_AllProcessedInOneRun(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	s.seed(s.connect.Seed(200))
+	s.env["HEADRACE_CONNECT_PAGE_SIZE"] = "100"
+	p := s.start("up")
+	s.until("no request pending", s.settled)
+	if status, took := p.stop(); status != 0 {
+		t.Errorf("ended with status %d after %s", status, took)
+	}
+	s.once()
+}
+
+func TestUp_Terminated_FinishesWhatIsInFlightAndGoesOnLater(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{}, vendorsim.Options{Work: 200 * time.Millisecond})
+	s.env["HEADRACE_CONCURRENCY"] = "4"
+	for round := 0; !s.settled(); round++ {
+		if round == 10 {
+			t.Fatal("not settled after 10 rounds")
+		}
+		p := s.start("up")
+		before := len(s.vendor.Operations())
+		s.until("some work is done", func() bool { return s.settled() || len(s.vendor.Operations()) > before+12 })
+		if status, took := p.stop(); status != 0 || took > 8*time.Second {
+			t.Errorf("ended with status %d after %s", status, took)
+		}
+		if log := p.log.String(); strings.Contains(log, `"level":"error"`) {
+			t.Errorf("a clean stop logs an error:\n%s", tail(log))
+		}
+	}
+	s.once()
+}
+
+func TestUp_Killed_GoesOnWithoutASecondTenant(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{}, vendorsim.Options{Work: 20 * time.Millisecond})
+	s.env["HEADRACE_CONCURRENCY"] = "8"
+	for round := range 4 {
+		p := s.start("up")
+		s.until("some work is done", func() bool { return s.settled() || len(s.vendor.Operations()) > 15*(round+1) })
+		p.kill()
+	}
+	p := s.start("up") // what the killed one had in hand rests for the ack wait, 30 s
+	s.until("no request pending", s.settled)
+	p.stop()
+	s.once()
+}
+
+func TestUp_VendorDown_WaitsVisiblyAndGoesOn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{}, vendorsim.Options{})
+	if err := s.vendor.Faults().Set([]simfault.Fault{{Path: "/tenant", Status: http.StatusServiceUnavailable}}); err != nil {
+		t.Fatal(err)
+	}
+	p := s.start("up")
+	s.until("the vendor was called often", func() bool { return len(s.vendor.Faults().Calls()) > 150 })
+	if status, body := p.get("/readyz"); status != http.StatusOK || !strings.Contains(body, "503") {
+		t.Errorf("/readyz is %d while the vendor is down, want 200 that tells:\n%s", status, body)
+	}
+	if counts := s.connect.Counts(); counts["purchase"]["failed"] != 0 {
+		t.Errorf("an outage failed orders: %v", counts)
+	}
+	if err := s.vendor.Faults().Set(nil); err != nil {
+		t.Fatal(err)
+	}
+	recovered := time.Now()
+	s.until("no request pending", s.settled)
+	if took := time.Since(recovered); took > 40*time.Second {
+		t.Errorf("went on after %s, want within about 30 s", took)
+	}
+	s.once()
+}
+
+func TestUp_VendorRefusesCredentials_IsNotReadyAndFailsNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{}, vendorsim.Options{APIKey: "what we do not have"})
+	p := s.start("up")
+	s.until("/readyz says so", func() bool {
+		status, body := p.get("/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(body, "credentials")
+	})
+	for typ, byStatus := range s.connect.Counts() {
+		if byStatus["failed"] != 0 {
+			t.Errorf("%s: %d failed for our own credentials", typ, byStatus["failed"])
+		}
+	}
+}
+
+func TestUp_WrongConnectKey_IsSaidByReadyzAndDoctor(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{}, vendorsim.Options{})
+	s.env["HEADRACE_CONNECT_API_KEY"] = "SU-999-999-999:wrong"
+	p := s.start("up")
+	s.until("/readyz says so", func() bool {
+		status, body := p.get("/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(body, "credentials")
+	})
+	if r := s.run("doctor"); r.status != 1 || !strings.Contains(r.stdout, "key") {
+		t.Errorf("doctor: status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
+	if strings.Contains(p.log.String(), "wrong") {
+		t.Error("the key is in the log")
+	}
+}
+
+func TestUp_DataDirInUse_NamesTheOwner(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	p := s.start("up")
+	r := s.run("up")
+	if pid := fmt.Sprint(p.cmd.Process.Pid); r.status != 1 || !strings.Contains(r.stderr, pid) {
+		t.Errorf("second up: status %d, want 1 and process %s named:\n%s", r.status, pid, r.stderr)
+	}
+}
+
+func TestUp_BadSettings_AreToldAtOnceAndClearly(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		set  map[string]string
+		want []string
+	}{
+		"no key":         {map[string]string{"HEADRACE_CONNECT_API_KEY": ""}, []string{"HEADRACE_CONNECT_API_KEY"}},
+		"malformed":      {map[string]string{"HEADRACE_SYNC": "sometimes", "HEADRACE_DRAIN_TIMEOUT": "soon"}, []string{"HEADRACE_SYNC", "HEADRACE_DRAIN_TIMEOUT"}},
+		"misspelled":     {map[string]string{"HEADRACE_VENDOR_ENDPOIN": "x"}, []string{"HEADRACE_VENDOR_ENDPOIN", "HEADRACE_VENDOR_ENDPOINT"}},
+		"no vendor":      {map[string]string{"HEADRACE_VENDOR_ENDPOINT": ""}, []string{"HEADRACE_VENDOR_ENDPOINT"}},
+		"not a data dir": {map[string]string{"HEADRACE_DATA_DIR": "/dev/null"}, []string{"/dev/null"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+			for k, v := range c.set {
+				s.env[k] = v
+			}
+			r := s.run("up")
+			if r.status == 0 {
+				t.Fatal("it ran")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(r.stderr, want) {
+					t.Errorf("status %d, no %q in:\n%s", r.status, want, r.stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestDeadList_UndecodableRequest_IsFoundAndStopsNoOther(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{}, vendorsim.Options{})
+	s.connect.AddRaw(json.RawMessage(`{"id":"PR-BROKEN","type":"purchase","status":"pending","asset":{"id":"AS-BROKEN","product":{"id":"PRD-620-114-337"},"items":"what"}}`))
+	s.connect.AddRaw(json.RawMessage(`{"id":"PR-ODD","type":"teleport","status":"pending","asset":{"id":"AS-ODD","product":{"id":"PRD-620-114-337"}}}`))
+	s.start("up")
+	var entries []struct{ ID, RequestID, Type, Stage, Reason, Subject string }
+	s.until("all others are settled and two are dead", func() bool {
+		r := s.run("dead", "list", "--output", "json")
+		if r.status != 0 {
+			t.Fatalf("dead list: status %d: %s", r.status, r.stderr)
+		}
+		var raw []map[string]any
+		if err := json.Unmarshal([]byte(r.stdout), &raw); err != nil {
+			t.Fatalf("dead list: %v: %s", err, r.stdout)
+		}
+		entries = entries[:0]
+		for _, e := range raw {
+			text := func(name string) string { v, _ := e[name].(string); return v }
+			entries = append(entries, struct{ ID, RequestID, Type, Stage, Reason, Subject string }{
+				text("id"), text("request_id"), text("type"), text("stage"), text("reason"), text("subject"),
+			})
+		}
+		return len(raw) >= 2 && s.settled()
+	})
+	stages := map[string]string{}
+	for _, e := range entries {
+		stages[e.RequestID] = e.Stage
+		if e.RequestID == "PR-ODD" && !strings.Contains(e.Reason, `"teleport"`) {
+			t.Errorf("the reason does not quote the type: %s", e.Reason)
+		}
+	}
+	if len(entries) != 2 || stages["PR-BROKEN"] != "decode" || stages["PR-ODD"] != "type" {
+		t.Errorf("dead letters: %+v", entries)
+	}
+	if r := s.run("dead", "show", "PR-BROKEN"); r.status != 0 || !strings.Contains(r.stdout, "items") {
+		t.Errorf("dead show: status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
+}
+
+func TestDeadList_NoBroker_IsStatus3(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	if r := s.run("dead", "list"); r.status != 3 {
+		t.Errorf("status %d, want 3: %s", r.status, r.stderr)
+	}
+	s.env["HEADRACE_NATS_URL"] = "nats://127.0.0.1:1"
+	if r := s.run("dead", "list"); r.status != 3 || !strings.Contains(r.stderr, "127.0.0.1:1") {
+		t.Errorf("status %d, want 3 and the address: %s", r.status, r.stderr)
+	}
+}
+
+func TestUnknownService_IsUsage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	if r := s.run("run", "purchse"); r.status != 2 || !strings.Contains(r.stderr, "purchase") {
+		t.Errorf("status %d: %s", r.status, r.stderr)
+	}
+}
+
+func TestDemo_Exit_EndsWellWithItsTable(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	s.env = map[string]string{"TMPDIR": t.TempDir()}
+	r := s.run("demo", "--exit", "--requests", "100")
+	if r.status != 0 {
+		t.Fatalf("status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
+	for _, want := range []string{"purchase", "change", "cancel", "suspend", "resume"} {
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("no %s in the table:\n%s", want, r.stdout)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(s.env["TMPDIR"], "*")); err != nil || len(left) != 0 {
+		t.Errorf("it leaves %v behind (%v)", left, err)
+	}
+}
+
+func TestBroker_OnlyTheOwnerOfTheDirectoryGetsIn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	s.start("up")
+	file := filepath.Join(s.env["HEADRACE_DATA_DIR"], "broker.json")
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("broker.json: %v, %v; want mode 0600", info, err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var access map[string]any
+	if err := json.Unmarshal(b, &access); err != nil {
+		t.Fatal(err)
+	}
+	s.env["HEADRACE_NATS_URL"], _ = access["url"].(string)
+	if r := s.run("dead", "list"); r.status == 0 {
+		t.Error("the broker lets in whoever knows its address")
+	}
+}
