@@ -22,6 +22,10 @@ type Config struct {
 	Retention Retention
 	Log       Log
 
+	// Ignored are variables that begin like ours and mean nothing to this
+	// version.
+	Ignored []string
+
 	origins map[string]Origin
 	// keyFault is why the key file gave no key. It counts only for those who
 	// need Connect, so it is kept until Check.

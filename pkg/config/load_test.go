@@ -175,8 +175,6 @@ func TestLoad_Faults_SayWhatToDo(t *testing.T) {
 			`HEADRACE_CONNECT_API_KEY_FILE: is set together with HEADRACE_CONNECT_API_KEY; keep one of them`},
 		{"misspelled variable", "", "HEADRACE_VENDOR_ENDPIONT=http://a",
 			`HEADRACE_VENDOR_ENDPIONT: is not a setting; did you mean HEADRACE_VENDOR_ENDPOINT?`},
-		{"strange variable", "", "HEADRACE_X=1",
-			`HEADRACE_X: is not a setting; unset it, or see the list with headrace help settings`},
 		{"misspelled key", "vendor: {endpont: 'http://a'}", "",
 			`headrace.yaml: vendor.endpont: is not a setting; did you mean vendor.endpoint?`},
 		{"strange key", "colour: red", "",
@@ -213,7 +211,7 @@ func TestLoad_Faults_SayWhatToDo(t *testing.T) {
 
 func TestLoad_ManyFaults_AllTold(t *testing.T) {
 	t.Parallel()
-	_, err := config.Load(sources(t, "sync: x\nhttp_addr: y", "HEADRACE_REPLICAS=9", "HEADRACE_FOO=1"))
+	_, err := config.Load(sources(t, "sync: x\nhttp_addr: y", "HEADRACE_REPLICAS=9", "HEADRACE_REPLICAS_=1"))
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != 4 {
 		t.Errorf("want four lines, one a fault:\n%v", err)
@@ -245,5 +243,13 @@ func TestNearest_Typing_Guessed(t *testing.T) {
 		if got, ok := config.Nearest(word, words); got != want || ok != (want != "") {
 			t.Errorf("Nearest(%q) = %q, %v; want %q", word, got, ok, want)
 		}
+	}
+}
+
+func TestLoad_StrangeVariable_IsIgnoredAndSaid(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.Load(sources(t, "", "HEADRACE_TEST_RUN_ID=17"))
+	if err != nil || len(cfg.Ignored) != 1 || cfg.Ignored[0] != "HEADRACE_TEST_RUN_ID" {
+		t.Errorf("ignored %v, error %v", cfg.Ignored, err)
 	}
 }

@@ -17,17 +17,22 @@ const keyProducts = "products"
 // keep every pod from starting.
 var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// checkVariables refuses what begins like a variable of ours and is none: a
-// misspelled setting must not silently be the default.
+// checkVariables refuses a misspelled variable: its setting must not silently
+// be the default. What merely begins like ours is somebody else's, and noted.
 func (l *loader) checkVariables() {
 	known := []string{envConfig, envAPIKeyFile}
 	for _, s := range settings() {
 		known = append(known, s.variable)
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.env)) {
-		if !slices.Contains(known, name) && !serviceLink.MatchString(name) {
-			l.fault(name, "is not a setting; %s", didYouMean(name, known, "unset it"))
+		if slices.Contains(known, name) || serviceLink.MatchString(name) {
+			continue
 		}
+		if near, ok := Nearest(name, known); ok {
+			l.fault(name, "is not a setting; did you mean %s?", near)
+			continue
+		}
+		l.cfg.Ignored = append(l.cfg.Ignored, name)
 	}
 }
 

@@ -74,11 +74,26 @@ func Digest(body []byte) string {
 // Write stores l, unless a letter about the same message is stored already: it
 // may be called again after any error, and by several workers at once.
 func (w *Writer) Write(ctx context.Context, l fulfillment.Letter) error {
-	subject := l.Key().DeadSubject(l.Stage)
 	l.Time = w.now().UTC()
-	body, err := json.Marshal(l)
+	err := w.write(ctx, l)
+	if errors.Is(err, stream.ErrTooLarge) {
+		// Better a letter without its body than none: the message itself stays in
+		// its stream.
+		l.Reason += fmt.Sprintf(" (its body of %d bytes is too large to be copied here)", len(l.Body))
+		l.Body, l.Headers = nil, nil
+		err = w.write(ctx, l)
+	}
 	if err != nil {
 		return fmt.Errorf("write dead letter of %s: %w", l.RequestID, err)
+	}
+	return nil
+}
+
+func (w *Writer) write(ctx context.Context, l fulfillment.Letter) error {
+	subject := l.Key().DeadSubject(l.Stage)
+	body, err := json.Marshal(l)
+	if err != nil {
+		return err
 	}
 	id := fmt.Sprintf("%s/%d/dead", l.Stream, l.Sequence)
 	if l.Digest != "" {
@@ -100,7 +115,7 @@ func (w *Writer) Write(ctx context.Context, l fulfillment.Letter) error {
 			continue // another worker wrote here: perhaps this very letter
 		}
 		if err != nil {
-			return fmt.Errorf("write dead letter of %s: %w", l.RequestID, err)
+			return err
 		}
 		w.written(l)
 		return nil

@@ -134,6 +134,11 @@ func (f *Fetcher) open(ctx context.Context, row connect.Row, head episode.Head, 
 	if errors.Is(err, stream.ErrConflict) {
 		return nil // another fetcher was first
 	}
+	if errors.Is(err, stream.ErrTooLarge) {
+		row.Err = fmt.Errorf("its %d bytes are more than the broker takes", len(row.Raw))
+		t.dead()
+		return f.unreadable(ctx, row)
+	}
 	if err != nil {
 		return fmt.Errorf("publish request %s: %w", row.ID, err)
 	}

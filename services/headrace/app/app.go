@@ -71,8 +71,8 @@ func New(cfg *config.Config, log *logrus.Entry, m *telemetry.Metrics, h *telemet
 // it takes no more, finishes what is in flight within the drain timeout, and
 // returns nil. Where no broker is configured it runs the embedded one.
 //
-//	broker ── stream client ── services ── HTTP
-//	  4            3              1          2     closed in this order
+//	broker ── HTTP ── stream client ── services
+//	  4        3           2              1     closed in this order
 func (a *App) Run(ctx context.Context, services []string) error {
 	if len(services) == 0 {
 		services = Services()
@@ -80,23 +80,24 @@ func (a *App) Run(ctx context.Context, services []string) error {
 	if unknown := slices.IndexFunc(services, func(s string) bool { return !slices.Contains(Services(), s) }); unknown >= 0 {
 		return fmt.Errorf("run services: %q is none of them: %v", services[unknown], Services())
 	}
-	server, err := telemetry.Listen(ctx, a.cfg.HTTPAddr, telemetry.Handler(a.metrics, a.health))
-	if err != nil {
-		return err
-	}
-	defer a.closeHTTP(ctx, server)
 	a.expect(services)
-
 	dir, removeDir, err := a.dataDir()
 	if err != nil {
 		return err
 	}
 	defer removeDir()
-	options, stop, err := a.openBroker(ctx, dir)
+	options, embedded, err := a.openBroker(ctx, dir)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer a.closeBroker(ctx, embedded)
+	// After the broker: a second process on one data directory is told who has
+	// it, not that a port is taken.
+	server, err := telemetry.Listen(ctx, a.cfg.HTTPAddr, telemetry.Handler(a.metrics, a.health))
+	if err != nil {
+		return err
+	}
+	defer a.closeHTTP(ctx, server)
 	client, err := stream.Connect(ctx, options)
 	if err != nil {
 		return fmt.Errorf("connect to the broker: %w", err)
@@ -117,7 +118,7 @@ func (a *App) Run(ctx context.Context, services []string) error {
 	for _, f := range run {
 		g.Go(func() error { return f(gctx) })
 	}
-	g.Go(func() error { a.watch(gctx, client); return nil })
+	g.Go(func() error { a.watch(gctx, client, embedded); return nil })
 	err = g.Wait()
 	a.log.Info("stopped")
 	return err
@@ -133,17 +134,17 @@ func (a *App) closeHTTP(ctx context.Context, server *telemetry.Server) {
 }
 
 // openBroker returns how to reach the broker: the one configured, else the
-// embedded one, which is started. stop ends the embedded one.
-func (a *App) openBroker(ctx context.Context, dir string) (o stream.Options, stop func(), err error) {
+// embedded one, which is started and returned.
+func (a *App) openBroker(ctx context.Context, dir string) (o stream.Options, b *broker.Broker, err error) {
 	c := a.cfg
 	o = stream.Options{
 		Logger: a.log, DrainTimeout: c.DrainTimeout, Replicas: c.NATS.Replicas,
 		URL: string(c.NATS.URL), CredsFile: c.NATS.Creds, CAFile: c.NATS.CA, CertFile: c.NATS.Cert, KeyFile: c.NATS.Key,
 	}
 	if o.URL != "" {
-		return o, func() {}, nil
+		return o, nil, nil
 	}
-	b, err := broker.Start(ctx, broker.Options{
+	b, err = broker.Start(ctx, broker.Options{
 		Dir: dir, SyncAlways: c.Sync.Always, SyncInterval: c.Sync.Interval, Listen: c.NATS.Listen,
 		Logger: a.log.WithField("service", "broker"),
 	})
@@ -152,13 +153,20 @@ func (a *App) openBroker(ctx context.Context, dir string) (o stream.Options, sto
 	}
 	o.InProcess, o.User, o.Password = b, b.User(), b.Password()
 	o.GroupCommit = c.Sync.Always
-	return o, func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-		defer cancel()
-		if err := b.Shutdown(end); err != nil {
-			a.log.WithError(err).Error("embedded broker not stopped cleanly")
-		}
-	}, nil
+	return o, b, nil
+}
+
+// closeBroker stops the embedded broker; nil is the broker of somebody else.
+func (a *App) closeBroker(ctx context.Context, b *broker.Broker) {
+	if b == nil {
+		return
+	}
+	// ctx has ended by now; a stop needs time of its own.
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if err := b.Shutdown(end); err != nil {
+		a.log.WithError(err).Error("embedded broker not stopped cleanly")
+	}
 }
 
 // ErrDryRun is returned for a dry run that would take requests from those who
@@ -227,33 +235,48 @@ func (a *App) expect(services []string) {
 }
 
 // watch reports the broker and the consumers once a second.
-func (a *App) watch(ctx context.Context, client *stream.Client) {
+func (a *App) watch(ctx context.Context, client *stream.Client, embedded *broker.Broker) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		status := client.Status()
-		if status.Connected {
-			a.health.Set(telemetry.HealthBroker, true, true, "")
-		} else {
-			a.health.Set(telemetry.HealthBroker, false, true, "the broker is not reached")
-		}
-		errs := make([]error, 0, len(status.Consumers))
-		for durable, err := range status.Consumers {
-			if err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", durable, err))
-			}
-		}
-		if err := errors.Join(errs...); err != nil {
-			a.health.Set(telemetry.HealthConsumers, false, true, err.Error())
-		} else {
-			a.health.Set(telemetry.HealthConsumers, true, true, "")
-		}
+		a.set(telemetry.HealthBroker, brokerFault(status, embedded))
+		a.set(telemetry.HealthConsumers, consumerFault(status))
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// set reports a part without which nothing goes on.
+func (a *App) set(part string, fault error) {
+	if fault != nil {
+		a.health.Set(part, false, true, fault.Error())
+		return
+	}
+	a.health.Set(part, true, true, "")
+}
+
+func brokerFault(s stream.Status, embedded *broker.Broker) error {
+	if !s.Connected {
+		return errors.New("the broker is not reached")
+	}
+	if embedded != nil {
+		return embedded.Healthy()
+	}
+	return nil
+}
+
+func consumerFault(s stream.Status) error {
+	faults := make([]error, 0, len(s.Consumers))
+	for durable, err := range s.Consumers {
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", durable, err))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // dead counts and names dead letters for the metrics.

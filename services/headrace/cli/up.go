@@ -93,6 +93,9 @@ func (p *Program) serve(cmd *cobra.Command, need config.Need, services []string)
 	ctx, log := cmd.Context(), p.logger(cfg.Log)
 	version, commit := buildVersion()
 	log.WithField("version", version).Info("starting")
+	if len(cfg.Ignored) > 0 {
+		log.Warnf("ignored, as they are no settings of this version: %s", strings.Join(cfg.Ignored, ", "))
+	}
 	stop := context.AfterFunc(ctx, func() {
 		log.WithField("drain_timeout", cfg.DrainTimeout.String()).Info("draining: what is in flight is finished; a second signal ends it at once")
 	})
