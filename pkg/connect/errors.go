@@ -75,17 +75,17 @@ func (e *StateError) Error() string {
 
 // IsNotFound reports whether Connect has no such object, or none that the key
 // may see.
-func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
+func IsNotFound(err error) bool { return HasStatus(err, http.StatusNotFound) }
 
 // IsUnauthorized reports whether Connect refused the key: 401, or 403 where the
 // key is of the wrong side of the sale. No request will fare better.
 func IsUnauthorized(err error) bool {
-	return hasStatus(err, http.StatusUnauthorized, http.StatusForbidden)
+	return HasStatus(err, http.StatusUnauthorized, http.StatusForbidden)
 }
 
 // IsRateLimited reports whether Connect asked for a pause; APIError.RetryAfter
 // may say how long.
-func IsRateLimited(err error) bool { return hasStatus(err, http.StatusTooManyRequests) }
+func IsRateLimited(err error) bool { return HasStatus(err, http.StatusTooManyRequests) }
 
 // IsTransient reports whether the same call may succeed later: no answer, a
 // timeout, 408, 429 or 5xx. A cancelled context is not transient: its owner
@@ -101,7 +101,8 @@ func IsTransient(err error) bool {
 	return errors.As(err, &transport) || errors.Is(err, context.DeadlineExceeded)
 }
 
-func hasStatus(err error, statuses ...int) bool {
+// HasStatus reports whether Connect answered with one of the statuses.
+func HasStatus(err error, statuses ...int) bool {
 	api := (*APIError)(nil)
 	if !errors.As(err, &api) {
 		return false

@@ -27,11 +27,11 @@ func (c *Client) listRows(ctx context.Context, path string, filter Filter, decod
 		return c.listRowsBy(ctx, to, filter, orderLoose, decode)
 	}
 	rows, err := c.listRowsBy(ctx, to, filter, orderStrict, decode)
-	if !hasStatus(err, http.StatusBadRequest) {
+	if !HasStatus(err, http.StatusBadRequest) {
 		return rows, err
 	}
 	rows, looseErr := c.listRowsBy(ctx, to, filter, orderLoose, decode)
-	if hasStatus(looseErr, http.StatusBadRequest) {
+	if HasStatus(looseErr, http.StatusBadRequest) {
 		return nil, err // it was not the order
 	}
 	c.refusedOrder.Store(path, true)

@@ -249,7 +249,7 @@ func TestRequests_List_RefusedFilter_IsTheError(t *testing.T) {
 	t.Parallel()
 	s := listServer(t, nil, 100, "limit")
 	_, err := s.client(t).Requests.List(t.Context(), RequestQuery{})
-	if !hasStatus(err, 400) || len(s.seen()) != 2 {
+	if !HasStatus(err, 400) || len(s.seen()) != 2 {
 		t.Errorf("got %v after %d calls", err, len(s.seen()))
 	}
 }

@@ -80,7 +80,7 @@ func (a *App) Run(ctx context.Context, services []string) error {
 	if unknown := slices.IndexFunc(services, func(s string) bool { return !slices.Contains(Services(), s) }); unknown >= 0 {
 		return fmt.Errorf("run services: %q is none of them: %v", services[unknown], Services())
 	}
-	a.expect(services)
+	a.expect()
 	dir, removeDir, err := a.dataDir()
 	if err != nil {
 		return err
@@ -226,12 +226,10 @@ func Limits(r config.Retention) stream.Limits {
 }
 
 // expect tells /readyz what must report before the process is ready.
-func (a *App) expect(services []string) {
+func (a *App) expect() {
 	a.health.Expect(telemetry.HealthBroker)
 	a.health.Expect(telemetry.HealthConsumers)
-	if slices.Contains(services, Fetcher) || slices.Contains(services, Committer) {
-		a.health.Expect(telemetry.HealthConnect)
-	}
+	a.health.Expect(telemetry.HealthConnect)
 }
 
 // watch reports the broker and the consumers once a second.

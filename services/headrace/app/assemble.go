@@ -36,7 +36,7 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 		return nil, err
 	}
 	dead := deadletter.NewWriter(client, a.dead)
-	var run []func(context.Context) error
+	run := []func(context.Context) error{func(ctx context.Context) error { return a.probe(ctx, con) }}
 	for _, name := range services {
 		switch name {
 		case Fetcher:
@@ -135,7 +135,7 @@ func (a *App) connectClient() (*connect.Client, error) {
 		connect.WithPageSize(c.PageSize), connect.WithLogger(a.log),
 		connect.WithObserver(func(method, route string, status int, d time.Duration) {
 			a.metrics.ConnectCall(method, route, status, d)
-			a.report(telemetry.HealthConnect, status)
+			a.reportConnect(route, status)
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("Connect client: %w", err)

@@ -113,12 +113,35 @@ func TestUp_WrongConnectKey_IsSaidByReadyzAndDoctor(t *testing.T) {
 		status, body := p.get("/readyz")
 		return status == http.StatusServiceUnavailable && strings.Contains(body, "credentials")
 	})
+	s.until("the log says what to do", func() bool { return strings.Contains(p.log.String(), "HEADRACE_CONNECT_API_KEY") })
 	if r := s.run("doctor"); r.status != 1 || !strings.Contains(r.stdout, "key") {
 		t.Errorf("doctor: status %d\n%s%s", r.status, r.stdout, r.stderr)
 	}
 	if strings.Contains(p.log.String(), "wrong") {
 		t.Error("the key is in the log")
 	}
+}
+
+func TestUp_ConnectNotReached_SaysWhatToCheckAndGoesOnLater(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	s.env["HEADRACE_CONNECT_ENDPOINT"] = "http://127.0.0.1:1/public/v1"
+	p := s.start("up")
+	s.until("the log says what to check", func() bool { return strings.Contains(p.log.String(), "HEADRACE_CONNECT_ENDPOINT") })
+	if status, body := p.get("/livez"); status != http.StatusOK {
+		t.Errorf("/livez is %d while Connect is away: %s", status, body)
+	}
+}
+
+func TestUp_UnknownProduct_IsSaidAtStart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	s.env["HEADRACE_PRODUCTS"] = "PRD-620-114-337,PRD-000-000-000"
+	p := s.start("up")
+	s.until("the log names it", func() bool {
+		return strings.Contains(p.log.String(), "PRD-000-000-000") && strings.Contains(p.log.String(), "HEADRACE_PRODUCTS")
+	})
+	s.until("ready", func() bool { status, _ := p.get("/readyz"); return status == http.StatusOK })
 }
 
 func TestUp_DataDirInUse_NamesTheOwner(t *testing.T) {
