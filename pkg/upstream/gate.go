@@ -87,7 +87,7 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 		return 0
 	}
 	if s, err := strconv.ParseFloat(v, 64); err == nil {
-		if s <= 0 || s > maxPause.Seconds()*24 {
+		if !(s > 0 && s <= maxPause.Seconds()*24) { // NaN too
 			return 0
 		}
 		return time.Duration(s * float64(time.Second))
