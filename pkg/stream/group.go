@@ -62,7 +62,7 @@ func (g *grouper) append(ctx context.Context, m *nats.Msg) (verdict, error) {
 	}
 	w := &member{ctx: ctx, msg: m, guard: guard, result: make(chan outcome, 1)}
 	select {
-	case g.queue(stream) <- w:
+	case g.queue(stream) <- w: //nolint:contextcheck // a batch belongs to several callers and outlives each
 	case <-g.client.closed:
 		return verdict{}, ErrClosed
 	case <-ctx.Done():
@@ -125,7 +125,6 @@ func (g *grouper) collect(q chan *member) {
 	var put []*member // what must not be in the batch before it
 	for {
 		batch := put
-		put = nil
 		if len(batch) == 0 {
 			select {
 			case w := <-q:

@@ -20,13 +20,13 @@ func probe(ctx context.Context, o Options) error {
 	if err != nil {
 		return errors.Join(ErrUnreachable, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if d, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(d); err != nil {
 			return err
 		}
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 
 	r := bufio.NewReader(conn)
@@ -38,7 +38,7 @@ func probe(ctx context.Context, o Options) error {
 		defer close(sent)
 		sayHello(conn, o)
 	}()
-	defer func() { conn.Close(); <-sent }()
+	defer func() { _ = conn.Close(); <-sent }()
 	for {
 		line, err := r.ReadString('\n')
 		switch {

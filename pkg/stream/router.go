@@ -67,7 +67,7 @@ func (c *Client) Run(ctx context.Context) error {
 	var inFlight atomic.Int64
 	for _, h := range specs {
 		sub := NewSubscriber(c, SubscriberConfig{Concurrency: h.concurrency})
-		router.AddConsumerHandler(h.durable, h.durable, sub, c.consume(h.handle, &inFlight))
+		router.AddConsumerHandler(h.durable, h.durable, sub, c.consume(h.handle, &inFlight)) //nolint:contextcheck // it comes in the message
 	}
 	if err := router.Run(ctx); err != nil {
 		return fmt.Errorf("run: %w", err)

@@ -116,12 +116,12 @@ func newSubscription(ctx context.Context, s *Subscriber, durable string) *subscr
 }
 
 // run lives as long as the subscription.
-func (s *subscription) run(ctx context.Context) {
+func (s *subscription) run(ctx context.Context) { //nolint:contextcheck // what is in flight goes on while ctx, the intake's, has ended
 	s.client.setBinding(s.durable, errBinding)
 	defer s.client.dropBinding(s.durable)
 	defer close(s.out)
 	for range s.cfg.Concurrency {
-		s.workers.Go(func() {
+		s.workers.Go(func() { //nolint:contextcheck // as above
 			for d := range s.work {
 				s.carry(d)
 				s.puller.done()

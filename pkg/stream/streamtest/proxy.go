@@ -1,6 +1,7 @@
 package streamtest
 
 import (
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -88,7 +89,7 @@ func (p *Proxy) carry(from, to net.Conn) {
 		if _, werr := to.Write(buf[:n]); werr != nil || (err != nil && n == 0) {
 			return
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 	}
