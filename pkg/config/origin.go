@@ -30,8 +30,9 @@ func (o Origin) String() string {
 		return filepath.Base(o.File) + ": " + o.Name
 	case SourceEnv:
 		return o.Name
+	default:
+		return string(SourceDefault)
 	}
-	return string(SourceDefault)
 }
 
 // Setting is one value as it is in force, for people to read.

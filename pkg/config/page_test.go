@@ -19,10 +19,7 @@ func TestSettings_Page_ListsThemAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var listed []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `HEADRACE_.*$").FindAllString(string(page), -1) {
-		listed = append(listed, m)
-	}
+	listed := regexp.MustCompile("(?m)^\\| `HEADRACE_.*$").FindAllString(string(page), -1)
 	var have []string
 	for _, s := range config.Default().Settings() {
 		value := s.Value

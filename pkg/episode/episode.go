@@ -147,6 +147,7 @@ func stateOfEvent(e fulfillment.Event) fulfillment.State {
 		return fulfillment.StateFailed
 	case fulfillment.EventInquiring:
 		return fulfillment.StateInquiring
+	case fulfillment.EventLeft, fulfillment.EventDiscarded:
 	}
 	return fulfillment.StateLeft
 }

@@ -24,6 +24,7 @@ func (d Decision) Final() bool {
 	switch d {
 	case Approve, Fail, Inquire, Recheck:
 		return true
+	case Wait, Hold:
 	}
 	return false
 }

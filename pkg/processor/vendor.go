@@ -26,6 +26,7 @@ func VendorFault(err error) (Verdict, error) {
 		return Hold(fmt.Sprintf("the vendor does not know the tenant: %v", fault)), nil
 	case vendorapi.Unauthorized, vendorapi.RateLimited, vendorapi.Unavailable, vendorapi.Network:
 		return Verdict{}, Transient(err, fault.RetryAfter)
+	case vendorapi.Conflict, vendorapi.Unexpected:
 	}
 	return Verdict{}, err
 }
@@ -52,6 +53,7 @@ func TenantVerdict(t vendorapi.Tenant) Verdict {
 		v := Fail(fmt.Sprintf("the vendor reports the tenant as %s", t.Status))
 		v.Params = append(v.Params, id)
 		return v
+	case vendorapi.Strange:
 	}
 	return Hold(fmt.Sprintf("the vendor reports tenant %s in status %q, which is not known", t.ID, t.Status))
 }

@@ -55,8 +55,9 @@ func (c *Committer) act(ctx context.Context, r *fulfillment.Result, req *connect
 		return c.fail(ctx, r, r.Reason)
 	case fulfillment.Inquire:
 		return c.inquire(ctx, r)
+	default:
+		return req, "", nil // Wait saves parameters and no more
 	}
-	return req, "", nil // Wait saves parameters and no more
 }
 
 func (c *Committer) approve(ctx context.Context, r *fulfillment.Result, req *connect.Request) (*connect.Request, string, error) {

@@ -93,8 +93,9 @@ func (a *App) decider(name string) (processor.Decider, error) {
 		return suspend.New(v), nil
 	case fulfillment.Resume:
 		return resume.New(v), nil
+	default:
+		return nil, fmt.Errorf("run services: %q processes no type", name)
 	}
-	return nil, fmt.Errorf("run services: %q processes no type", name)
 }
 
 // vendor is what the type services call together.
@@ -138,7 +139,7 @@ func (a *App) connectClient() (*connect.Client, error) {
 			a.reportConnect(route, status)
 		}))
 	if err != nil {
-		return nil, fmt.Errorf("Connect client: %w", err)
+		return nil, fmt.Errorf("make client of Connect: %w", err)
 	}
 	return con, nil
 }
