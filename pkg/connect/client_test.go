@@ -233,7 +233,7 @@ func TestClient_Key_IsNeverShown(t *testing.T) {
 	})
 	c := s.client(t, WithLogger(logrus.NewEntry(logger)))
 	shown := []string{
-		c.String(), fmt.Sprint(c), fmt.Sprintf("%+v %#v %v", c, c, *c.Requests), //nolint:govet // printing it is the point
+		c.String(), fmt.Sprint(c), fmt.Sprintf("%+v %#v %v", c, c, *c.Requests), // printing it is the point
 		fmt.Sprintf("%+v %#v", c.Requests, c.Accounts), fmt.Sprintf("%+v %#v", c.settings, c.reads.HTTPClient),
 	}
 	for range 6 {

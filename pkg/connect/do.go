@@ -63,8 +63,8 @@ func (c *Client) Do(req *retryablehttp.Request, v any) (http.Header, error) {
 		body, err = readBody(resp, v == nil)
 		return err
 	})
-	resp, err := sender.Do(req)
-	if resp != nil && !read { // the last of the retries
+	resp, err := sender.Do(req) //nolint:bodyclose // readBody closes it
+	if resp != nil && !read {   // the last of the retries
 		body, err = readBody(resp, v == nil)
 	}
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *Client) call(ctx context.Context, method string, to location, body, v a
 	if err != nil {
 		return nil, err
 	}
-	return c.Do(req, v)
+	return c.Do(req, v) //nolint:contextcheck // it is in req
 }
 
 // CheckResponse returns an *APIError unless the answer is 2xx. body is what was

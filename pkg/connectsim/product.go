@@ -70,7 +70,7 @@ func (s *Server) addProduct(p Product) {
 		"id": p.ID, "name": p.Name, "status": "published", "version": 1, "latest": true,
 		"icon":              "/media/" + vendorID + "/" + p.ID + "/media/logo.png",
 		"short_description": p.Name, "detailed_description": p.Name,
-		"owner": owner(), "capabilities": s.capabilities(p), "events": events(now),
+		"owner": owner(), "capabilities": s.capabilities(), "events": events(now),
 	})
 	for _, kind := range productParts() {
 		s.owned[p.ID+"/"+kind] = newCollection()
@@ -96,7 +96,7 @@ func productParts() []string {
 	return []string{"items", "parameters", "templates", "configurations", "connections"}
 }
 
-func (s *Server) capabilities(p Product) object {
+func (s *Server) capabilities() object {
 	validation := s.opts.Validation
 	return object{
 		"ppu":       object{"ppu": true, "schema": "QT"},

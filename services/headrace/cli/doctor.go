@@ -131,7 +131,7 @@ func (e *examination) settings() bool {
 func faults(err error) []*config.Fault {
 	var out []*config.Fault
 	var one *config.Fault
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the join itself is wanted, not what it wraps
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // the join itself is wanted, not what it wraps
 		for _, e := range joined.Unwrap() {
 			out = append(out, faults(e)...)
 		}

@@ -23,12 +23,12 @@ type view interface {
 }
 
 func newView(o Options, w *world, m *telemetry.Metrics, r app.Ready) view {
-	fmt.Fprintf(o.Out, "%d requests wait in a simulated Connect; some answers get lost on purpose.\n\n"+
+	_, _ = fmt.Fprintf(o.Out, "%d requests wait in a simulated Connect; some answers get lost on purpose.\n\n"+
 		"  Connect  %s   (its calls: %s/_sim/calls)\n  vendor   %s   (its tenants: %[4]s/_sim/tenants)\n  metrics  http://%s/metrics\n\n",
 		o.Requests, string(w.cfg.Connect.Endpoint), strings.TrimSuffix(string(w.cfg.Connect.Endpoint), "/public/v1"),
 		string(w.cfg.Vendor.Endpoint), r.HTTP)
 	if !o.Exit {
-		fmt.Fprint(o.Out, "New requests keep coming; Ctrl-C ends the demo.\n\n")
+		_, _ = fmt.Fprint(o.Out, "New requests keep coming; Ctrl-C ends the demo.\n\n")
 	}
 	if o.Live {
 		return newBars(o.Out, m)
@@ -53,7 +53,7 @@ func (l *lines) show(byType map[string]progress, all progress) {
 		parts = append(parts, fmt.Sprintf("%s %d/%d", t, byType[t].finished, byType[t].total))
 	}
 	elapsed := now.Sub(l.began)
-	fmt.Fprintf(l.out, "%5.1fs  %d/%d  %4.0f/s  %s\n", elapsed.Seconds(), all.finished, all.total,
+	_, _ = fmt.Fprintf(l.out, "%5.1fs  %d/%d  %4.0f/s  %s\n", elapsed.Seconds(), all.finished, all.total,
 		float64(all.finished)/elapsed.Seconds(), strings.Join(parts, "  "))
 }
 
