@@ -37,6 +37,14 @@ type Param struct {
 	ValueError *string `json:"value_error,omitempty"`
 }
 
+// Template is what the customer is told on approval or inquiry: the first field
+// that is set counts; none is the product's default.
+type Template struct {
+	ID   string `json:"template_id,omitempty"`     // TL-…
+	Name string `json:"template_name,omitempty"`   // looked up in the product, in the scope of the request
+	Tile string `json:"activation_tile,omitempty"` // Markdown
+}
+
 // Result is the body of a message in StreamResults: what a type service
 // decided in one episode of a request. An episode has at most two: one with
 // Decision Wait, that saves what is known so far, and the final one, which
@@ -51,8 +59,12 @@ type Result struct {
 	Decision  Decision  `json:"decision"`
 	Reason    string    `json:"reason"`
 	Params    []Param   `json:"params,omitempty"`
-	Template  string    `json:"template_id,omitempty"`
 	Time      time.Time `json:"time"`
+	// IfRefused says what becomes of the request if Connect refuses its
+	// parameters for good, or a required fulfillment parameter is left empty:
+	// Fail, which "" is too, or Hold.
+	IfRefused Decision `json:"if_refused,omitempty"`
+	Template
 }
 
 // Key names the request of r.

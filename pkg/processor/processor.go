@@ -38,7 +38,7 @@ type Log interface {
 
 // Status asks Connect for a request's status. A request that Connect does not
 // know has the status "".
-type Status func(ctx context.Context, request string) (string, error)
+type Status func(ctx context.Context, key fulfillment.Key) (string, error)
 
 // Recorder counts what happens.
 type Recorder interface {
@@ -51,12 +51,14 @@ type Recorder interface {
 // required.
 type Config struct {
 	Service string
-	Decider Decider
-	Log     Log
-	Dead    *deadletter.Writer
-	Status  Status
-	Metrics Recorder
-	Logger  *logrus.Entry
+	// Decider is the service. Nil leaves all to the profiles' policies.
+	Decider  Decider
+	Profiles Profiles
+	Log      Log
+	Dead     *deadletter.Writer
+	Status   Status
+	Metrics  Recorder
+	Logger   *logrus.Entry
 	// MaxWait bounds a scheduled pause: half of the stream's max age, since an
 	// older schedule is dropped silently. Longer ones are chained. 0: 24 h.
 	MaxWait time.Duration
@@ -65,15 +67,16 @@ type Config struct {
 
 // Processor runs one type service. Its Handle is safe for concurrent use.
 type Processor struct {
-	service string
-	decider Decider
-	log     Log
-	dead    *deadletter.Writer
-	status  Status
-	metrics Recorder
-	logger  *logrus.Entry
-	maxWait time.Duration
-	now     func() time.Time
+	service  string
+	decider  Decider
+	profiles Profiles
+	log      Log
+	dead     *deadletter.Writer
+	status   Status
+	metrics  Recorder
+	logger   *logrus.Entry
+	maxWait  time.Duration
+	now      func() time.Time
 }
 
 // New returns a Processor.
@@ -85,7 +88,7 @@ func New(c Config) *Processor {
 		c.MaxWait = 24 * time.Hour
 	}
 	return &Processor{
-		service: c.Service, decider: c.Decider, log: c.Log, dead: c.Dead, status: c.Status,
+		service: c.Service, decider: c.Decider, profiles: c.Profiles, log: c.Log, dead: c.Dead, status: c.Status,
 		metrics: c.Metrics, logger: c.Logger.WithField("service", c.Service), maxWait: c.MaxWait, now: c.Now,
 	}
 }
@@ -137,22 +140,43 @@ func (p *Processor) read(d *stream.Delivery) (*Work, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := connect.DecodeRequest(d.Body)
+	w := &Work{
+		Key:     key,
+		Episode: fulfillment.Episode(d.Header, d.Sequence),
+		Attempt: fulfillment.Attempt(d.Header) + d.Attempt - 1,
+		publish: p.publish, log: p.log, now: p.now,
+	}
+	said, err := w.decode(d.Body)
 	if err != nil {
 		return nil, err
-	}
-	said := fulfillment.Key{
-		Type: fulfillment.Type(req.Type), Product: req.Asset.Product.ID, Asset: req.Asset.ID, Request: req.ID,
 	}
 	if said != key {
 		return nil, fmt.Errorf("the body is about %s %s of asset %s and product %s, which is not what the subject says",
 			said.Type, said.Request, said.Asset, said.Product)
 	}
-	return &Work{
-		Request: req, Key: key,
-		Episode: fulfillment.Episode(d.Header, d.Sequence),
-		Attempt: fulfillment.Attempt(d.Header) + d.Attempt - 1,
-		log:     p.log, now: p.now,
+	return w, nil
+}
+
+// decode reads the body, and returns what it says it is about.
+func (w *Work) decode(body []byte) (fulfillment.Key, error) {
+	if w.Key.Type.Tier() {
+		tier, err := connect.DecodeTierRequest(body)
+		if err != nil {
+			return fulfillment.Key{}, err
+		}
+		w.Tier = tier
+		return fulfillment.Key{
+			Type: fulfillment.TierType(tier.Type), Product: tier.Configuration.Product.ID,
+			Asset: tier.Configuration.ID, Request: tier.ID,
+		}, nil
+	}
+	req, err := connect.DecodeRequest(body)
+	if err != nil {
+		return fulfillment.Key{}, err
+	}
+	w.Request = req
+	return fulfillment.Key{
+		Type: fulfillment.Type(req.Type), Product: req.Asset.Product.ID, Asset: req.Asset.ID, Request: req.ID,
 	}, nil
 }
 
@@ -179,7 +203,7 @@ func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (boo
 			p.entry(w).Debug("request decided before")
 			return false, nil
 		}
-		w.Waited, w.saved = true, result.Params
+		w.Waited, w.saved, w.since = true, result.Params, result.Time
 	}
 	if d.Attempt == 1 {
 		return true, nil
@@ -208,13 +232,56 @@ func (p *Processor) lastResult(ctx context.Context, w *Work) (*fulfillment.Resul
 // says that the request is not pending any more.
 func (p *Processor) decide(ctx context.Context, d *stream.Delivery, w *Work) (Verdict, error) {
 	if w.Attempt > 1 || p.now().Sub(d.Time) > staleAfter {
-		status, err := p.status(ctx, w.Key.Request)
+		status, err := p.status(ctx, w.Key)
 		if err != nil {
 			return Verdict{}, Transient(fmt.Errorf("check status of %s: %w", w.Key.Request, err), 0)
 		}
 		if status != connect.StatusPending {
 			return Verdict{Decision: fulfillment.Recheck, Reason: "found " + quoteStatus(status) + " in Connect"}, nil
 		}
+	}
+	profile, err := p.profiles(w)
+	if err != nil {
+		return Hold(err.Error()), nil
+	}
+	w.Profile = profile
+	v, err := p.byProfile(ctx, w)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if v.Refused && profile.Rejection != nil {
+		v = profile.Rejection(w, v)
+	}
+	told := map[fulfillment.Decision]func(*Work) fulfillment.Template{
+		fulfillment.Approve: profile.Approval, fulfillment.Inquire: profile.Inquiry,
+	}[v.Decision]
+	if told != nil && v.Template == (fulfillment.Template{}) {
+		v.Template = told(w)
+	}
+	return v, nil
+}
+
+// byProfile decides what the profile decides by itself, and asks the service
+// for the rest.
+func (p *Processor) byProfile(ctx context.Context, w *Work) (Verdict, error) {
+	profile := w.Profile
+	if profile.Manual {
+		return Hold("the product's profile leaves its requests to a person"), nil
+	}
+	if profile.Validate != nil {
+		if v, wrong := profile.Validate(w); wrong {
+			return v, nil
+		}
+	}
+	if profile.Decider != nil {
+		return profile.Decider.Decide(ctx, w)
+	}
+	switch profile.Policy(w.Key.Type) {
+	case PolicyApprove:
+		return Approve(), nil
+	case PolicyHold:
+		return Hold(fmt.Sprintf("requests of type %s are left to a person", w.Key.Type)), nil
+	case PolicyCall:
 	}
 	return p.decider.Decide(ctx, w)
 }
@@ -258,7 +325,8 @@ func (p *Processor) publish(ctx context.Context, w *Work, v Verdict) error {
 	r := fulfillment.Result{
 		RequestID: w.Key.Request, AssetID: w.Key.Asset, ProductID: w.Key.Product, Type: w.Key.Type,
 		Episode: w.Episode, Attempt: w.Attempt, Decision: v.Decision, Reason: v.Reason,
-		Params: v.Params, Time: p.now().UTC(),
+		Params: v.Params, Template: v.Template, Time: p.now().UTC(),
+		IfRefused: w.ifRefused(),
 	}
 	body, err := json.Marshal(r)
 	if err != nil {

@@ -39,7 +39,10 @@ func newBench(t *testing.T, answer func(w *processor.Work) (processor.Verdict, e
 	b := &bench{client: pipelinetest.Client(t), answer: answer, status: "pending"}
 	b.Processor = processor.New(processor.Config{
 		Service: "purchase", Decider: b, Log: b.client, Dead: deadletter.NewWriter(b.client, nil),
-		Status:  func(context.Context, string) (string, error) { return b.status, nil },
+		Profiles: func(*processor.Work) (*processor.Profile, error) {
+			return &processor.Profile{TenantParam: processor.DefaultTenantParam}, nil
+		},
+		Status:  func(context.Context, fulfillment.Key) (string, error) { return b.status, nil },
 		Metrics: noMetrics{}, Logger: pipelinetest.Logger(),
 	})
 	return b

@@ -1,9 +1,11 @@
 package processor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
+	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/vendorapi"
 )
 
@@ -21,7 +23,7 @@ func VendorFault(err error) (Verdict, error) {
 	}
 	switch fault.Kind {
 	case vendorapi.Rejected:
-		return Rejected(fault), nil
+		return Refusal(fault), nil
 	case vendorapi.NotFound:
 		return Hold(fmt.Sprintf("the vendor does not know the tenant: %v", fault)), nil
 	case vendorapi.Unauthorized, vendorapi.RateLimited, vendorapi.Unavailable, vendorapi.Network:
@@ -31,48 +33,56 @@ func VendorFault(err error) (Verdict, error) {
 	return Verdict{}, err
 }
 
-// Rejected fails the request with the vendor's message: what the customer
-// reads. Connect refuses a rejection without a reason.
-func Rejected(fault *vendorapi.Error) Verdict {
-	if fault.Message != "" {
-		return Fail(fault.Message)
+// Refusal fails the request with the vendor's message: what the customer reads.
+// Connect refuses a rejection without a reason.
+func Refusal(fault *vendorapi.Error) Verdict {
+	v := Fail(fault.Message)
+	if fault.Message == "" {
+		v.Reason = fmt.Sprintf("the vendor rejected the request with status %d", fault.Status)
 	}
-	return Fail(fmt.Sprintf("the vendor rejected the request with status %d", fault.Status))
+	v.Refused = true
+	return v
 }
 
-// TenantVerdict makes a decision of the state that the vendor reports for a
-// tenant, saving its id on the way.
-func TenantVerdict(t vendorapi.Tenant) Verdict {
-	id := Value(TenantParam, t.ID)
-	switch t.State() {
-	case vendorapi.Ready:
-		return Approve(id)
-	case vendorapi.Pending:
-		return Wait(fmt.Sprintf("tenant %s is %s at the vendor", t.ID, t.Status), id)
-	case vendorapi.Failed:
-		v := Fail(fmt.Sprintf("the vendor reports the tenant as %s", t.Status))
-		v.Params = append(v.Params, id)
-		return v
-	case vendorapi.Strange:
+// Verdict makes a decision of a vendor's answer, saving what it brought.
+func (a Answer) Verdict(w *Work) Verdict {
+	v := Verdict{Params: a.Params}
+	switch a.State {
+	case Ready:
+		v.Decision = fulfillment.Approve
+	case Pending, Unfinished:
+		v.Decision, v.Reason = fulfillment.Wait, fmt.Sprintf("the tenant is %s at the vendor", a.Status)
+		if w.overdue() {
+			v.Decision = fulfillment.Hold
+			v.Reason = fmt.Sprintf("the tenant is still %s at the vendor after %s", a.Status, w.Profile.Overdue)
+		}
+	case Failed:
+		v.Decision, v.Reason = fulfillment.Fail, fmt.Sprintf("the vendor reports the tenant as %s", a.Status)
+	case Rejected:
+		v.Decision, v.Reason = fulfillment.Fail, a.Reason
+	case Gone:
+		v.Decision, v.Reason = fulfillment.Hold, "the vendor does not know the tenant"
+	case Strange:
+		v.Decision, v.Reason = fulfillment.Hold, fmt.Sprintf("the vendor reports the tenant in status %q, which is not known", a.Status)
 	}
-	return Hold(fmt.Sprintf("the vendor reports tenant %s in status %q, which is not known", t.ID, t.Status))
+	return v
 }
 
-// NoTenant holds a request whose asset has no tenant id: it can't be told which
-// tenant is meant.
-func NoTenant() Verdict {
-	return Hold("the parameter " + TenantParam + " is empty, so the vendor's tenant is not known")
-}
-
-// OnTenant approves the request if call, made with the asset's tenant id, goes
-// well.
-func OnTenant(w *Work, call func(id string) error) (Verdict, error) {
-	id := w.Tenant()
-	if id == "" {
-		return NoTenant(), nil
+// CallTenant carries a request out on the asset's tenant with the vendor's call
+// for its type. Once the vendor has taken the call and needs time, only the
+// tenant's state is asked for.
+func CallTenant(ctx context.Context, w *Work) (Verdict, error) {
+	tenant := w.Tenant()
+	if tenant == "" {
+		return Hold("the parameter " + w.Profile.TenantParam + " is empty, so the vendor's tenant is not known"), nil
 	}
-	if err := call(id); err != nil {
+	call := w.Profile.Vendor.Call
+	if w.Waited {
+		call = w.Profile.Vendor.Continue
+	}
+	answer, err := call(ctx, w, tenant)
+	if err != nil {
 		return VendorFault(err)
 	}
-	return Approve(), nil
+	return answer.Verdict(w), nil
 }

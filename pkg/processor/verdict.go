@@ -14,6 +14,11 @@ type Verdict struct {
 	Params   []fulfillment.Param
 	// After is the pause before the request is looked at again, for Wait.
 	After time.Duration
+	// Template is what the customer is told; none is the profile's choice.
+	Template fulfillment.Template
+	// Refused says that the vendor rejected the request's contents: a profile may
+	// make of that something else than a failure.
+	Refused bool
 }
 
 // Approve saves params and approves the request.
@@ -25,6 +30,16 @@ func Approve(params ...fulfillment.Param) Verdict {
 // empty: Connect refuses that.
 func Fail(reason string) Verdict {
 	return Verdict{Decision: fulfillment.Fail, Reason: reason}
+}
+
+// Inquire marks params as wrong and asks the customer to correct them.
+func Inquire(reason string, params ...fulfillment.Param) Verdict {
+	return Verdict{Decision: fulfillment.Inquire, Reason: reason, Params: params}
+}
+
+// Wrong is a parameter with an error that the customer reads.
+func Wrong(id, message string) fulfillment.Param {
+	return fulfillment.Param{ID: id, ValueError: &message}
 }
 
 // Wait saves params and looks at the request again after a pause that grows

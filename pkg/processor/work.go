@@ -12,12 +12,11 @@ import (
 	"github.com/headrace/headrace/pkg/stream"
 )
 
-// TenantParam is the fulfillment parameter that holds the vendor's tenant id.
-const TenantParam = "subscription_id"
-
-// Work is one attempt at a request.
+// Work is one attempt at a request. Exactly one of Request and Tier is set.
 type Work struct {
 	Request *connect.Request
+	Tier    *connect.TierRequest
+	Profile *Profile
 	Key     fulfillment.Key
 	Episode uint64
 	// Attempt counts every try of this episode, from 1.
@@ -25,26 +24,70 @@ type Work struct {
 	// Waited reports that this episode was decided Wait before.
 	Waited bool
 
+	publish func(ctx context.Context, w *Work, v Verdict) error
 	log     Log
 	now     func() time.Time
 	saved   []fulfillment.Param // of the Wait
+	since   time.Time           // when it was decided Wait
 	fence   uint64              // last sequence on the request's result subject, before the vendor is called
 	intent  *fulfillment.Intent
 	intents uint64 // last sequence on the request's intent subject
 }
 
-// Tenant is the vendor's tenant id as far as it is known, else "": what this
-// episode saved, else the value in the request.
-func (w *Work) Tenant() string {
+// Params are the request's parameters, of whichever kind it is.
+func (w *Work) Params() []connect.Param {
+	if w.Tier != nil {
+		return w.Tier.Params
+	}
+	return w.Request.Asset.Params
+}
+
+// Value is the value of a parameter: what this episode saved, else what the
+// request has, else "".
+func (w *Work) Value(id string) string {
 	for _, p := range w.saved {
-		if p.ID == TenantParam && p.Value != nil && *p.Value != "" {
+		if p.ID == id && p.Value != nil && *p.Value != "" {
 			return *p.Value
 		}
 	}
-	if p := w.Request.Param(TenantParam); p != nil {
-		return p.Value
+	for _, p := range w.Params() {
+		if p.ID == id {
+			return p.Value
+		}
 	}
 	return ""
+}
+
+// Tenant is the vendor's tenant id as far as it is known, else "".
+func (w *Work) Tenant() string { return w.Value(w.Profile.TenantParam) }
+
+func (w *Work) ifRefused() fulfillment.Decision {
+	switch {
+	case w.Profile != nil && w.Profile.IfRefused != "":
+		return w.Profile.IfRefused
+	case w.Tier != nil:
+		return fulfillment.Hold
+	}
+	return ""
+}
+
+// overdue reports whether the tenant took longer than the profile allows.
+func (w *Work) overdue() bool {
+	return w.Profile.Overdue > 0 && w.Waited && w.now().Sub(w.since) > w.Profile.Overdue
+}
+
+// Save has parameters saved in Connect before the request is decided, such as
+// the id of a tenant for which more calls are to be made. It may be called
+// again; what was saved is saved once.
+func (w *Work) Save(ctx context.Context, reason string, params ...fulfillment.Param) error {
+	if w.Waited && len(params) <= len(w.saved) {
+		return nil
+	}
+	if err := w.publish(ctx, w, Wait(reason, params...)); err != nil {
+		return err
+	}
+	w.Waited, w.saved = true, params
+	return nil
 }
 
 // IdempotencyKey is the key of the request's vendor calls: its id, so that the

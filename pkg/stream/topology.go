@@ -55,6 +55,8 @@ const (
 const (
 	// DurableCommitter reads FULFILLMENT_RESULTS.
 	DurableCommitter = "committer"
+	// DurableTierConfig reads all three types of tier configuration requests.
+	DurableTierConfig = "tierconfig"
 	// DurableUnclaimed reads the headers of all requests and retries.
 	DurableUnclaimed = "unclaimed"
 )
@@ -135,10 +137,12 @@ func Fulfillment(l Limits) Topology {
 	}}
 	for _, typ := range []fulfillment.Type{
 		fulfillment.Purchase, fulfillment.Change, fulfillment.Cancel, fulfillment.Suspend, fulfillment.Resume,
+		fulfillment.Adjustment, fulfillment.Renew, fulfillment.Transfer,
 	} {
 		t.Consumers = append(t.Consumers, TypeConsumer(string(typ), typ))
 	}
 	t.Consumers = append(t.Consumers,
+		TypeConsumer(DurableTierConfig, fulfillment.TierSetup, fulfillment.TierUpdate, fulfillment.TierAdjustment),
 		Consumer{Stream: fulfillment.StreamResults, Durable: DurableCommitter, Filters: below(fulfillment.RootResults)},
 		Consumer{
 			Stream: fulfillment.StreamRequests, Durable: DurableUnclaimed, HeadersOnly: true,

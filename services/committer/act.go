@@ -29,92 +29,125 @@ func refused(err error) bool {
 	return api.Status >= 400 && api.Status < 500 && !connect.IsUnauthorized(err) && !connect.IsTransient(err)
 }
 
-// act saves parameters and carries the decision out on a pending request. It
-// returns the request as Connect has it afterwards, and the reason that goes
-// into the event.
-func (c *Committer) act(ctx context.Context, r *fulfillment.Result, req *connect.Request) (*connect.Request, string, error) {
-	updates := changed(req, r.Params)
-	if c.DryRun {
-		c.entry(r).WithField("decision", r.Decision).Infof("dry run: would save %d parameters and %s: %s", len(updates), r.Decision, r.Reason)
-		return req, "", nil
+// act carries one result out on one pending request.
+type act struct {
+	*Committer
+	to  target
+	r   *fulfillment.Result
+	has *state
+}
+
+// outcome is the status that Connect has the request in, and the reason that
+// goes into the event.
+type outcome struct{ status, reason string }
+
+// do saves parameters and carries the decision out.
+func (a *act) do(ctx context.Context) (outcome, error) {
+	updates := a.changed()
+	if a.DryRun {
+		a.entry(a.r).WithField("decision", a.r.Decision).
+			Infof("dry run: would save %d parameters and %s: %s", len(updates), a.r.Decision, a.r.Reason)
+		return outcome{status: a.has.status}, nil
 	}
 	if len(updates) > 0 {
-		err := c.Requests.UpdateParams(ctx, r.RequestID, updates)
+		err := a.to.update(ctx, a.r.RequestID, updates)
 		if refused(err) {
-			return c.fail(ctx, r, fmt.Sprintf("Connect refused the parameters: %v", err))
+			return a.giveUp(ctx, fmt.Sprintf("Connect refused the parameters: %v", err))
 		}
 		if err != nil {
-			return nil, "", fmt.Errorf("save parameters of %s: %w", r.RequestID, err)
+			return outcome{}, fmt.Errorf("save parameters of %s: %w", a.r.RequestID, err)
 		}
-		apply(req, updates)
+		a.apply(updates)
 	}
-	switch r.Decision {
+	switch a.r.Decision {
 	case fulfillment.Approve:
-		return c.approve(ctx, r, req)
+		return a.approve(ctx)
 	case fulfillment.Fail:
-		return c.fail(ctx, r, r.Reason)
+		return a.fail(ctx, a.r.Reason)
 	case fulfillment.Inquire:
-		return c.inquire(ctx, r)
-	default:
-		return req, "", nil // Wait saves parameters and no more
+		return a.inquire(ctx)
+	case fulfillment.Wait, fulfillment.Hold, fulfillment.Recheck:
 	}
+	return outcome{status: a.has.status}, nil // Wait saves parameters and no more
 }
 
-func (c *Committer) approve(ctx context.Context, r *fulfillment.Result, req *connect.Request) (*connect.Request, string, error) {
-	if empty := req.EmptyRequired(connect.PhaseFulfillment); len(empty) > 0 {
-		return c.fail(ctx, r, "required fulfillment parameters are empty: "+ids(empty))
+// giveUp fails the request, or holds it where its profile says so: its tenant
+// may exist.
+func (a *act) giveUp(ctx context.Context, reason string) (outcome, error) {
+	if a.r.IfRefused == fulfillment.Hold {
+		return outcome{}, hold("%s", reason)
 	}
-	template := r.Template
-	if template == "" {
+	return a.fail(ctx, reason)
+}
+
+func (a *act) approve(ctx context.Context) (outcome, error) {
+	if empty := a.emptyRequired(); len(empty) > 0 {
+		return a.giveUp(ctx, "required fulfillment parameters are empty: "+strings.Join(empty, ", "))
+	}
+	approval, err := a.approval(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	status, err := a.to.approve(ctx, a.r.RequestID, approval)
+	if refused(err) {
+		return outcome{}, hold("Connect refuses to approve: %v", err)
+	}
+	if err != nil {
+		return outcome{}, fmt.Errorf("approve request %s: %w", a.r.RequestID, err)
+	}
+	return outcome{status, a.r.Reason}, nil
+}
+
+// approval is what the customer is told: what the result says, else the
+// product's default template.
+func (a *act) approval(ctx context.Context) (connect.Approval, error) {
+	switch t := a.r.Template; {
+	case t.ID != "":
+		return connect.Approval{TemplateID: t.ID}, nil
+	case t.Name != "":
+		id, err := a.Templates.Named(ctx, a.r.ProductID, a.has.scope, t.Name)
+		return connect.Approval{TemplateID: id}, err
+	case t.Tile != "":
+		return connect.Approval{ActivationTile: t.Tile}, nil
+	}
+	id, err := a.Templates.Activation(ctx, a.r.ProductID, a.has.scope)
+	return connect.Approval{TemplateID: id}, err
+}
+
+func (a *act) fail(ctx context.Context, reason string) (outcome, error) {
+	status, err := a.to.fail(ctx, a.r.RequestID, reason)
+	if refused(err) {
+		return outcome{}, hold("Connect refuses to fail the request for %q: %v", reason, err)
+	}
+	if err != nil {
+		return outcome{}, fmt.Errorf("fail request %s: %w", a.r.RequestID, err)
+	}
+	return outcome{status, reason}, nil
+}
+
+func (a *act) inquire(ctx context.Context) (outcome, error) {
+	template := a.r.Template.ID
+	if template == "" && a.has.scope == ScopeAsset {
 		var err error
-		if template, err = c.Templates.Activation(ctx, r.ProductID, scopeAsset); err != nil {
-			return nil, "", err
+		if template, err = a.Templates.Inquiry(ctx, a.r.ProductID, a.r.Template.Name); err != nil {
+			return outcome{}, err
 		}
 	}
-	approved, err := c.Requests.Approve(ctx, r.RequestID, connect.Approval{TemplateID: template})
+	status, err := a.to.inquire(ctx, a.r.RequestID, template)
 	if refused(err) {
-		return nil, "", hold("Connect refuses to approve: %v", err)
+		return outcome{}, hold("Connect refuses to inquire: %v", err)
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("approve request %s: %w", r.RequestID, err)
+		return outcome{}, fmt.Errorf("inquire request %s: %w", a.r.RequestID, err)
 	}
-	return approved, r.Reason, nil
-}
-
-func (c *Committer) fail(ctx context.Context, r *fulfillment.Result, reason string) (*connect.Request, string, error) {
-	failed, err := c.Requests.Fail(ctx, r.RequestID, reason)
-	if refused(err) {
-		return nil, "", hold("Connect refuses to fail the request for %q: %v", reason, err)
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("fail request %s: %w", r.RequestID, err)
-	}
-	return failed, reason, nil
-}
-
-func (c *Committer) inquire(ctx context.Context, r *fulfillment.Result) (*connect.Request, string, error) {
-	template := r.Template
-	if template == "" {
-		var err error
-		if template, err = c.Templates.Inquiry(ctx, r.ProductID); err != nil {
-			return nil, "", err
-		}
-	}
-	inquired, err := c.Requests.Inquire(ctx, r.RequestID, template)
-	if refused(err) {
-		return nil, "", hold("Connect refuses to inquire: %v", err)
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("inquire request %s: %w", r.RequestID, err)
-	}
-	return inquired, r.Reason, nil
+	return outcome{status, a.r.Reason}, nil
 }
 
 // changed leaves out what Connect has already.
-func changed(req *connect.Request, params []fulfillment.Param) []connect.ParamUpdate {
-	updates := make([]connect.ParamUpdate, 0, len(params))
-	for _, p := range params {
-		has := req.Param(p.ID)
+func (a *act) changed() []connect.ParamUpdate {
+	updates := make([]connect.ParamUpdate, 0, len(a.r.Params))
+	for _, p := range a.r.Params {
+		has := a.has.param(p.ID)
 		if has != nil && (p.Value == nil || *p.Value == has.Value) && (p.ValueError == nil || *p.ValueError == has.ValueError) {
 			continue
 		}
@@ -123,20 +156,22 @@ func changed(req *connect.Request, params []fulfillment.Param) []connect.ParamUp
 	return updates
 }
 
-// apply makes req what it is in Connect after the update.
-func apply(req *connect.Request, updates []connect.ParamUpdate) {
+// apply makes what we know of the request what it is in Connect after the
+// update.
+func (a *act) apply(updates []connect.ParamUpdate) {
 	for _, u := range updates {
-		p := req.Param(u.ID)
-		if p != nil && u.Value != nil {
+		if p := a.has.param(u.ID); p != nil && u.Value != nil {
 			p.Value = *u.Value
 		}
 	}
 }
 
-func ids(params []connect.Param) string {
-	names := make([]string, len(params))
-	for i, p := range params {
-		names[i] = p.ID
+func (a *act) emptyRequired() []string {
+	var ids []string
+	for _, p := range a.has.params {
+		if p.Phase == connect.PhaseFulfillment && p.Constraints.Required && p.Empty() {
+			ids = append(ids, p.ID)
+		}
 	}
-	return strings.Join(names, ", ")
+	return ids
 }

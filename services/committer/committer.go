@@ -34,15 +34,6 @@ type Log interface {
 	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
 }
 
-// Requests is what the committer needs of Connect.
-type Requests interface {
-	Get(ctx context.Context, id string) (*connect.Request, error)
-	UpdateParams(ctx context.Context, id string, params []connect.ParamUpdate) error
-	Approve(ctx context.Context, id string, a connect.Approval) (*connect.Request, error)
-	Fail(ctx context.Context, id, reason string) (*connect.Request, error)
-	Inquire(ctx context.Context, id, templateID string) (*connect.Request, error)
-}
-
 // Recorder counts what happens.
 type Recorder interface {
 	Event(requestType, event string)
@@ -52,12 +43,13 @@ type Recorder interface {
 
 // Config is what a Committer is made of.
 type Config struct {
-	Log       Log
-	Dead      *deadletter.Writer
-	Requests  Requests
-	Templates *Templates
-	Metrics   Recorder
-	Logger    *logrus.Entry
+	Log          Log
+	Dead         *deadletter.Writer
+	Requests     Requests
+	TierRequests TierRequests
+	Templates    *Templates
+	Metrics      Recorder
+	Logger       *logrus.Entry
 	// DryRun says what would be written to Connect and writes nothing, neither
 	// there nor as an event.
 	DryRun bool
@@ -164,26 +156,25 @@ const gone = ""
 // settle brings the request to where the result wants it, unless somebody else
 // moved it on, and returns the status that Connect has it in.
 func (c *Committer) settle(ctx context.Context, r *fulfillment.Result) (status, reason string, err error) {
-	req, err := c.Requests.Get(ctx, r.RequestID)
+	var to target = assetTarget{c.Requests}
+	if r.Type.Tier() {
+		to = tierTarget{c.TierRequests}
+	}
+	has, err := to.get(ctx, r.RequestID)
 	if connect.IsNotFound(err) {
 		return gone, "Connect does not know the request", nil
 	}
 	if err != nil {
 		return "", "", fmt.Errorf("read request %s: %w", r.RequestID, err)
 	}
-	if req.Status == connect.StatusPending && r.Decision != fulfillment.Recheck {
-		req, reason, err = c.act(ctx, r, req)
-		if moved := (*connect.StateError)(nil); errors.As(err, &moved) {
-			return moved.Status, "", nil
-		}
-		if err != nil {
-			return "", "", err
-		}
+	if has.status != connect.StatusPending || r.Decision == fulfillment.Recheck {
+		return has.status, has.reason, nil
 	}
-	if reason == "" {
-		reason = req.Reason
+	out, err := (&act{Committer: c, to: to, r: r, has: has}).do(ctx)
+	if moved := (*connect.StateError)(nil); errors.As(err, &moved) {
+		return moved.Status, "", nil
 	}
-	return req.Status, reason, nil
+	return out.status, out.reason, err
 }
 
 // eventOf names the event by Connect's status; false where the episode goes on:

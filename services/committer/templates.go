@@ -11,7 +11,7 @@ import (
 
 // The scope and types of the templates that are looked up.
 const (
-	scopeAsset      = "asset"
+	ScopeAsset      = "asset"
 	typeFulfillment = "fulfillment"
 	typeInquire     = "inquire"
 
@@ -80,13 +80,38 @@ func PickActivation(found []connect.Template) (string, error) {
 	return "", fmt.Errorf("%d activation templates and none is named %q: rename one", len(found), DefaultActivation)
 }
 
-// Inquiry is the id of a product's only inquiry template, else "".
-func (t *Templates) Inquiry(ctx context.Context, product string) (string, error) {
-	found, err := t.get(ctx, templateKey{product, scopeAsset, typeInquire})
-	if err != nil || len(found) != 1 {
+// Named is the id of the activation template of that name. None holds the
+// request.
+func (t *Templates) Named(ctx context.Context, product, scope, name string) (string, error) {
+	found, err := t.get(ctx, templateKey{product, scope, typeFulfillment})
+	if err != nil {
 		return "", err
 	}
-	return found[0].ID, nil
+	return byName(found, product, name)
+}
+
+// Inquiry is the id of the inquiry template of that name, which must be there;
+// without a name that of the product's only one, else "".
+func (t *Templates) Inquiry(ctx context.Context, product, name string) (string, error) {
+	found, err := t.get(ctx, templateKey{product, ScopeAsset, typeInquire})
+	switch {
+	case err != nil:
+		return "", err
+	case name != "":
+		return byName(found, product, name)
+	case len(found) == 1:
+		return found[0].ID, nil
+	}
+	return "", nil
+}
+
+func byName(found []connect.Template, product, name string) (string, error) {
+	for _, tpl := range found {
+		if tpl.Name == name {
+			return tpl.ID, nil
+		}
+	}
+	return "", hold("product %s has no template named %q", product, name)
 }
 
 // get returns the templates, from Connect if what is known is too old. Callers

@@ -21,71 +21,64 @@ import (
 	"github.com/headrace/headrace/pkg/vendorapi"
 )
 
-// Vendor is what the service calls.
-type Vendor interface {
-	CreateTenant(ctx context.Context, key string, body vendorapi.TenantBody) (vendorapi.Tenant, error)
-	GetTenant(ctx context.Context, key, id string) (vendorapi.Tenant, error)
-}
-
 // Service carries out purchases.
-type Service struct {
-	vendor     Vendor
-	idempotent bool
-}
-
-// New returns the service. Idempotent says that the vendor honours
-// Idempotency-Key.
-func New(v Vendor, idempotent bool) *Service {
-	return &Service{vendor: v, idempotent: idempotent}
-}
+type Service struct{}
 
 // Decide creates the tenant, or asks how the one created earlier is doing.
-func (s *Service) Decide(ctx context.Context, w *processor.Work) (processor.Verdict, error) {
+func (s Service) Decide(ctx context.Context, w *processor.Work) (processor.Verdict, error) {
 	if id := w.Tenant(); id != "" {
-		tenant, err := s.vendor.GetTenant(ctx, w.IdempotencyKey(), id)
-		if err != nil {
-			return processor.VendorFault(err)
-		}
-		tenant.ID = id
-		return processor.TenantVerdict(tenant), nil
+		return proceed(ctx, w, id)
 	}
 	open, err := w.OpenCall(ctx)
 	if err != nil {
 		return processor.Verdict{}, err
 	}
-	if open != nil && !s.idempotent {
+	if open != nil && !w.Profile.Idempotent {
 		return unknownOutcome(open), nil
 	}
 	if err := w.BeginCall(ctx); err != nil {
 		return processor.Verdict{}, err
 	}
-	tenant, err := s.vendor.CreateTenant(ctx, w.IdempotencyKey(), vendorapi.NewTenantBody(w.Request))
+	answer, err := w.Profile.Vendor.Create(ctx, w)
 	if err != nil {
-		return s.failed(ctx, w, open != nil, err)
+		return failed(ctx, w, open != nil, err)
 	}
-	if tenant.ID == "" {
-		return processor.Fail("the vendor answered without a tenantId"), nil
+	if answer.State != processor.Unfinished {
+		return answer.Verdict(w), nil
 	}
-	return processor.TenantVerdict(tenant), nil
+	// More calls follow: first the tenant's id must be safe.
+	if err := w.Save(ctx, "the tenant is created", answer.Params...); err != nil {
+		return processor.Verdict{}, err
+	}
+	return proceed(ctx, w, w.Tenant())
+}
+
+// proceed brings a tenant that exists to readiness.
+func proceed(ctx context.Context, w *processor.Work, tenant string) (processor.Verdict, error) {
+	answer, err := w.Profile.Vendor.Continue(ctx, w, tenant)
+	if err != nil {
+		return processor.VendorFault(err)
+	}
+	return answer.Verdict(w), nil
 }
 
 // failed decides on an error of POST /tenant. Repeated says that the call was
 // begun before: then 409 means "perhaps done".
-func (s *Service) failed(ctx context.Context, w *processor.Work, repeated bool, err error) (processor.Verdict, error) {
+func failed(ctx context.Context, w *processor.Work, repeated bool, err error) (processor.Verdict, error) {
 	var fault *vendorapi.Error
 	isFault := errors.As(err, &fault)
 	if isFault && fault.Kind == vendorapi.Conflict {
 		if repeated {
 			return processor.Hold(fmt.Sprintf("the vendor answered %v to a repeated call: the tenant may exist", err)), nil
 		}
-		return processor.Rejected(fault), nil
+		return processor.Refusal(fault), nil
 	}
 	switch notDone := isFault && fault.Outcome() == vendorapi.NotDone; {
 	case notDone && !repeated:
 		if err := w.CallNotDone(ctx, err.Error()); err != nil {
 			return processor.Verdict{}, err
 		}
-	case !notDone && !s.idempotent:
+	case !notDone && !w.Profile.Idempotent:
 		return processor.Hold(fmt.Sprintf("the outcome of creating the tenant is not known: %v", err)), nil
 	}
 	return processor.VendorFault(err)

@@ -18,9 +18,10 @@ import (
 // vendor answers what the test says and looks at what is on disk when it is
 // called.
 type vendor struct {
-	create  func() (vendorapi.Tenant, error)
-	status  string
-	creates int
+	processor.TenantAPI // the calls that a purchase does not make
+	create              func() (vendorapi.Tenant, error)
+	status              string
+	creates             int
 }
 
 func (v *vendor) CreateTenant(context.Context, string, vendorapi.TenantBody) (vendorapi.Tenant, error) {
@@ -53,8 +54,13 @@ func newBench(t *testing.T, v *vendor, idempotent bool, tenant string) *bench {
 		client: c,
 		d:      pipelinetest.Open(t, c, key(), pipelinetest.Request(t, key(), tenant)),
 		Processor: processor.New(processor.Config{
-			Service: "purchase", Decider: purchase.New(v, idempotent), Log: c, Dead: deadletter.NewWriter(c, nil),
-			Status:  func(context.Context, string) (string, error) { return "pending", nil },
+			Service: "purchase", Decider: purchase.Service{}, Log: c,
+			Profiles: func(*processor.Work) (*processor.Profile, error) {
+				return &processor.Profile{
+					Vendor: processor.TenantVendor{API: v}, Idempotent: idempotent, TenantParam: processor.DefaultTenantParam,
+				}, nil
+			}, Dead: deadletter.NewWriter(c, nil),
+			Status:  func(context.Context, fulfillment.Key) (string, error) { return "pending", nil },
 			Metrics: noMetrics{}, Logger: pipelinetest.Logger(),
 		}),
 	}

@@ -11,21 +11,10 @@ import (
 	"github.com/headrace/headrace/pkg/processor"
 )
 
-// Vendor is what the service calls.
-type Vendor interface {
-	EnableTenant(ctx context.Context, key, id string) error
-}
-
 // Service carries out resumptions.
-type Service struct{ vendor Vendor }
+type Service struct{}
 
-// New returns the service.
-func New(v Vendor) *Service { return &Service{vendor: v} }
-
-// Decide enables the tenant; the call is repeated freely. Quantities in a
-// resume request mean nothing and are not read.
-func (s *Service) Decide(ctx context.Context, w *processor.Work) (processor.Verdict, error) {
-	return processor.OnTenant(w, func(id string) error {
-		return s.vendor.EnableTenant(ctx, w.IdempotencyKey(), id)
-	})
+// Decide makes the vendor's call for a resume; it is repeated freely.
+func (Service) Decide(ctx context.Context, w *processor.Work) (processor.Verdict, error) {
+	return processor.CallTenant(ctx, w)
 }

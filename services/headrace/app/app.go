@@ -24,13 +24,17 @@ import (
 
 // The services that are not named after a request type.
 const (
-	Fetcher   = "fetcher"
-	Committer = "committer"
+	Fetcher    = "fetcher"
+	TierConfig = stream.DurableTierConfig
+	Committer  = "committer"
 )
 
 // Services lists what this version runs, in the order of the flow.
 func Services() []string {
-	return []string{Fetcher, "purchase", "change", "cancel", "suspend", "resume", Committer}
+	return []string{
+		Fetcher, "purchase", "change", "cancel", "suspend", "resume",
+		"adjustment", "renew", "transfer", TierConfig, Committer,
+	}
 }
 
 // App is one process of Headrace.

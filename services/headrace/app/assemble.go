@@ -16,13 +16,17 @@ import (
 	"github.com/headrace/headrace/pkg/telemetry"
 	"github.com/headrace/headrace/pkg/upstream"
 	"github.com/headrace/headrace/pkg/vendorapi"
+	"github.com/headrace/headrace/services/adjustment"
 	"github.com/headrace/headrace/services/cancel"
 	"github.com/headrace/headrace/services/change"
 	"github.com/headrace/headrace/services/committer"
 	"github.com/headrace/headrace/services/fetcher"
 	"github.com/headrace/headrace/services/purchase"
+	"github.com/headrace/headrace/services/renew"
 	"github.com/headrace/headrace/services/resume"
 	"github.com/headrace/headrace/services/suspend"
+	"github.com/headrace/headrace/services/tierconfig"
+	"github.com/headrace/headrace/services/transfer"
 )
 
 // templateTTL is how long a template that was looked up is taken for granted.
@@ -32,6 +36,10 @@ const templateTTL = 10 * time.Minute
 // them.
 func (a *App) assemble(client *stream.Client, services []string) ([]func(context.Context) error, error) {
 	con, err := a.connectClient()
+	if err != nil {
+		return nil, err
+	}
+	profiles, err := a.profiles()
 	if err != nil {
 		return nil, err
 	}
@@ -46,12 +54,12 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 		case Committer:
 			client.Handle(stream.DurableCommitter, a.cfg.Concurrency.For(name), a.committer(client, con, dead).Handle)
 		default:
-			d, err := a.decider(name)
+			d, err := decider(name)
 			if err != nil {
 				return nil, err
 			}
 			p := processor.New(processor.Config{
-				Service: name, Decider: d, Log: client, Dead: dead, Status: statusOf(con),
+				Service: name, Decider: d, Profiles: profiles, Log: client, Dead: dead, Status: statusOf(con),
 				Metrics: a.metrics, Logger: a.log, MaxWait: a.cfg.Retention.Requests / 2,
 			})
 			client.Handle(name, a.cfg.Concurrency.For(name), p.Handle)
@@ -70,44 +78,52 @@ func (a *App) fetcher(client *stream.Client, con *connect.Client, dead *deadlett
 
 func (a *App) committer(client *stream.Client, con *connect.Client, dead *deadletter.Writer) *committer.Committer {
 	return committer.New(committer.Config{
-		Log: client, Dead: dead, Requests: con.Requests,
+		Log: client, Dead: dead, Requests: con.Requests, TierRequests: con.TierRequests,
 		Templates: committer.NewTemplates(con.Templates.List, templateTTL),
 		Metrics:   a.metrics, Logger: a.log, DryRun: a.cfg.DryRun,
 	})
 }
 
-// decider is the logic of one type's service.
-func (a *App) decider(name string) (processor.Decider, error) {
+// decider is the logic of one service.
+func decider(name string) (processor.Decider, error) {
+	switch name {
+	case "purchase":
+		return purchase.Service{}, nil
+	case "change":
+		return change.Service{}, nil
+	case "cancel":
+		return cancel.Service{}, nil
+	case "suspend":
+		return suspend.Service{}, nil
+	case "resume":
+		return resume.Service{}, nil
+	case "adjustment":
+		return adjustment.Service{}, nil
+	case "renew":
+		return renew.Service{}, nil
+	case "transfer":
+		return transfer.Service{}, nil
+	case TierConfig:
+		return tierconfig.Service{}, nil
+	}
+	return nil, fmt.Errorf("run services: %q processes no type", name)
+}
+
+// profiles chooses the profile of a request: where none is configured, all
+// products share the default one.
+func (a *App) profiles() (processor.Profiles, error) {
 	v, err := a.vendor()
 	if err != nil {
 		return nil, err
 	}
-	switch fulfillment.Type(name) {
-	case fulfillment.Purchase:
-		return purchase.New(v, a.cfg.Vendor.Idempotency == config.IdempotencyKey), nil
-	case fulfillment.Change:
-		return change.New(v), nil
-	case fulfillment.Cancel:
-		return cancel.New(v), nil
-	case fulfillment.Suspend:
-		return suspend.New(v), nil
-	case fulfillment.Resume:
-		return resume.New(v), nil
-	default:
-		return nil, fmt.Errorf("run services: %q processes no type", name)
+	profile := &processor.Profile{
+		Vendor: v, Idempotent: a.cfg.Vendor.Idempotency == config.IdempotencyKey,
+		TenantParam: processor.DefaultTenantParam, Validate: processor.Required,
 	}
+	return func(*processor.Work) (*processor.Profile, error) { return profile, nil }, nil
 }
 
-// vendor is what the type services call together.
-type vendor interface {
-	purchase.Vendor
-	change.Vendor
-	cancel.Vendor
-	suspend.Vendor
-	resume.Vendor
-}
-
-func (a *App) vendor() (vendor, error) {
+func (a *App) vendor() (processor.Vendor, error) {
 	if a.cfg.DryRun {
 		return dryVendor{log: a.log}, nil
 	}
@@ -126,7 +142,7 @@ func (a *App) vendor() (vendor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vendor client: %w", err)
 	}
-	return v, nil
+	return processor.TenantVendor{API: v}, nil
 }
 
 func (a *App) connectClient() (*connect.Client, error) {
@@ -161,14 +177,22 @@ func (a *App) report(part string, status int) {
 
 // statusOf asks Connect where a request stands.
 func statusOf(con *connect.Client) processor.Status {
-	return func(ctx context.Context, id string) (string, error) {
-		req, err := con.Requests.Get(ctx, id)
+	return func(ctx context.Context, key fulfillment.Key) (string, error) {
+		status, err := "", error(nil)
+		if key.Type.Tier() {
+			var r *connect.TierRequest
+			if r, err = con.TierRequests.Get(ctx, key.Request); err == nil {
+				status = r.Status
+			}
+		} else {
+			var r *connect.Request
+			if r, err = con.Requests.Get(ctx, key.Request); err == nil {
+				status = r.Status
+			}
+		}
 		if connect.IsNotFound(err) {
 			return "", nil
 		}
-		if err != nil {
-			return "", err
-		}
-		return req.Status, nil
+		return status, err
 	}
 }

@@ -5,7 +5,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/headrace/headrace/pkg/vendorapi"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/processor"
 )
 
 // dryVendor says what would be called, and answers as a vendor would for whom
@@ -15,36 +16,26 @@ type dryVendor struct{ log *logrus.Entry }
 // dryTenant stands for a tenant that a dry run does not create.
 const dryTenant = "dry-run"
 
-func (v dryVendor) say(method, path string) {
-	v.log.Infof("dry run: would call the vendor: %s %s", method, path)
+func (v dryVendor) say(w *processor.Work, what string) {
+	v.log.WithFields(logrus.Fields{"request_id": w.Key.Request, "request_type": w.Key.Type, "asset_id": w.Key.Asset}).
+		Infof("dry run: would call the vendor: %s", what)
 }
 
-func (v dryVendor) CreateTenant(_ context.Context, _ string, body vendorapi.TenantBody) (vendorapi.Tenant, error) {
-	v.say("POST", "/tenant for "+body.ExternalID)
-	return vendorapi.Tenant{ID: dryTenant}, nil
+// Create implements processor.Vendor.
+func (v dryVendor) Create(_ context.Context, w *processor.Work) (processor.Answer, error) {
+	v.say(w, "create a tenant")
+	params := []fulfillment.Param{processor.Value(w.Profile.TenantParam, dryTenant)}
+	return processor.Answer{State: processor.Ready, Params: params}, nil
 }
 
-func (v dryVendor) GetTenant(_ context.Context, _, id string) (vendorapi.Tenant, error) {
-	v.say("GET", "/tenant/"+id)
-	return vendorapi.Tenant{ID: id}, nil
+// Continue implements processor.Vendor.
+func (v dryVendor) Continue(_ context.Context, w *processor.Work, tenant string) (processor.Answer, error) {
+	v.say(w, "ask how tenant "+tenant+" is doing")
+	return processor.Answer{State: processor.Ready}, nil
 }
 
-func (v dryVendor) UpdateTenant(_ context.Context, _, id string, _ vendorapi.TenantBody) (vendorapi.Tenant, error) {
-	v.say("PUT", "/tenant/"+id)
-	return vendorapi.Tenant{ID: id}, nil
-}
-
-func (v dryVendor) DeleteTenant(_ context.Context, _, id string) error {
-	v.say("DELETE", "/tenant/"+id)
-	return nil
-}
-
-func (v dryVendor) DisableTenant(_ context.Context, _, id string) error {
-	v.say("PUT", "/tenant/"+id+"/disable")
-	return nil
-}
-
-func (v dryVendor) EnableTenant(_ context.Context, _, id string) error {
-	v.say("PUT", "/tenant/"+id+"/enable")
-	return nil
+// Call implements processor.Vendor.
+func (v dryVendor) Call(_ context.Context, w *processor.Work, tenant string) (processor.Answer, error) {
+	v.say(w, string(w.Key.Type)+" tenant "+tenant)
+	return processor.Answer{State: processor.Ready}, nil
 }

@@ -102,10 +102,10 @@ func (e *examination) product(ctx context.Context, c *connect.Client, id string)
 		e.ok(check, "%s is approved with %s", id, template)
 	}
 	params, err := c.Products.Parameters(ctx, id)
-	tenant := func(p connect.Param) bool { return p.Name == processor.TenantParam }
+	tenant := func(p connect.Param) bool { return p.Name == processor.DefaultTenantParam }
 	if err == nil && !slices.ContainsFunc(params, tenant) {
 		e.warn("products", "add it to the product's parameters, with phase fulfillment and scope asset",
-			"%s has no parameter %s, where the tenant's id is kept", id, processor.TenantParam)
+			"%s has no parameter %s, where the tenant's id is kept", id, processor.DefaultTenantParam)
 	}
 }
 

@@ -1,0 +1,115 @@
+package committer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/headrace/headrace/pkg/connect"
+)
+
+// Requests is what the committer needs of Connect for asset requests.
+type Requests interface {
+	Get(ctx context.Context, id string) (*connect.Request, error)
+	UpdateParams(ctx context.Context, id string, params []connect.ParamUpdate) error
+	Approve(ctx context.Context, id string, a connect.Approval) (*connect.Request, error)
+	Fail(ctx context.Context, id, reason string) (*connect.Request, error)
+	Inquire(ctx context.Context, id, templateID string) (*connect.Request, error)
+}
+
+// TierRequests is what the committer needs of Connect for tier configuration
+// requests, whose actions answer without the request.
+type TierRequests interface {
+	Get(ctx context.Context, id string) (*connect.TierRequest, error)
+	UpdateParams(ctx context.Context, id string, params []connect.ParamUpdate) error
+	Approve(ctx context.Context, id, templateID string) error
+	Fail(ctx context.Context, id, reason string) error
+	Inquire(ctx context.Context, id string) error
+}
+
+// state is what the committer sees of a request of either kind.
+type state struct {
+	status string
+	reason string
+	scope  string // of its templates
+	params []connect.Param
+}
+
+func (s *state) param(id string) *connect.Param {
+	for i := range s.params {
+		if s.params[i].ID == id {
+			return &s.params[i]
+		}
+	}
+	return nil
+}
+
+// target is where a result is committed to. The actions return the status that
+// Connect has the request in afterwards.
+type target interface {
+	get(ctx context.Context, id string) (*state, error)
+	update(ctx context.Context, id string, params []connect.ParamUpdate) error
+	approve(ctx context.Context, id string, a connect.Approval) (status string, err error)
+	fail(ctx context.Context, id, reason string) (status string, err error)
+	inquire(ctx context.Context, id, templateID string) (status string, err error)
+}
+
+type assetTarget struct{ Requests }
+
+func (t assetTarget) get(ctx context.Context, id string) (*state, error) {
+	r, err := t.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &state{status: r.Status, reason: r.Reason, scope: ScopeAsset, params: r.Asset.Params}, nil
+}
+
+func (t assetTarget) update(ctx context.Context, id string, params []connect.ParamUpdate) error {
+	return t.UpdateParams(ctx, id, params)
+}
+
+func (t assetTarget) approve(ctx context.Context, id string, a connect.Approval) (string, error) {
+	return statusOf(t.Approve(ctx, id, a))
+}
+
+func (t assetTarget) fail(ctx context.Context, id, reason string) (string, error) {
+	return statusOf(t.Fail(ctx, id, reason))
+}
+
+func (t assetTarget) inquire(ctx context.Context, id, templateID string) (string, error) {
+	return statusOf(t.Inquire(ctx, id, templateID))
+}
+
+func statusOf(r *connect.Request, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	return r.Status, nil
+}
+
+type tierTarget struct{ TierRequests }
+
+func (t tierTarget) get(ctx context.Context, id string) (*state, error) {
+	r, err := t.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	scope := fmt.Sprintf("tier%d", max(r.Configuration.TierLevel, 1))
+	return &state{status: r.Status, reason: r.Reason, scope: scope, params: r.Params}, nil
+}
+
+func (t tierTarget) update(ctx context.Context, id string, params []connect.ParamUpdate) error {
+	return t.UpdateParams(ctx, id, params)
+}
+
+func (t tierTarget) approve(ctx context.Context, id string, a connect.Approval) (string, error) {
+	return connect.StatusApproved, t.Approve(ctx, id, a.TemplateID)
+}
+
+func (t tierTarget) fail(ctx context.Context, id, reason string) (string, error) {
+	return connect.StatusFailed, t.Fail(ctx, id, reason)
+}
+
+// inquire takes no template: Connect has none for the inquiry of a tier.
+func (t tierTarget) inquire(ctx context.Context, id, _ string) (string, error) {
+	return connect.StatusInquiring, t.Inquire(ctx, id)
+}
