@@ -55,7 +55,7 @@ func TestApply_Fulfillment_IsWhatTheWireSays(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", d.Durable, diff)
 		}
 	}
-	want := []string{"purchase", "change", "cancel", "suspend", "resume", "committer", "unclaimed"}
+	want := []string{"purchase", "change", "cancel", "suspend", "resume", "adjustment", "renew", "transfer", "tierconfig", "committer", "unclaimed"}
 	if diff := cmp.Diff(want, durables); diff != "" {
 		t.Errorf("durables (-want +got):\n%s", diff)
 	}

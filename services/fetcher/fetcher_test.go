@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,14 +22,19 @@ type bench struct {
 	client *stream.Client
 	rows   []connect.Row
 	tiers  []connect.Row
+	mu     sync.Mutex // guards states
 	states map[string]map[string]int
 	// listing is called while Connect is being read.
 	listing func()
 }
 
-func (b *bench) PollDone(time.Time, error)               {}
-func (b *bench) SetRequests(m map[string]map[string]int) { b.states = m }
-func (b *bench) SetOldest(map[string]time.Time)          {}
+func (b *bench) PollDone(time.Time, error) {}
+func (b *bench) SetRequests(m map[string]map[string]int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.states = m
+}
+func (b *bench) SetOldest(map[string]time.Time) {}
 
 func newBench(t *testing.T) *bench {
 	t.Helper()

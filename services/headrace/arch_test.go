@@ -38,17 +38,22 @@ func arrows() map[string]string {
 		"pkg/connectsim/rql": "",
 		"pkg/vendorsim":      "pkg/simfault",
 		// The services, none of which knows another.
-		"services/fetcher":   "pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream",
-		"services/purchase":  decider,
-		"services/change":    decider,
-		"services/cancel":    decider,
-		"services/suspend":   decider,
-		"services/resume":    decider,
-		"services/committer": "pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream",
+		"services/fetcher":    "pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream",
+		"services/purchase":   decider,
+		"services/change":     decider,
+		"services/cancel":     decider,
+		"services/suspend":    decider,
+		"services/resume":     decider,
+		"services/adjustment": decider,
+		"services/renew":      decider,
+		"services/transfer":   decider,
+		"services/tierconfig": decider,
+		"services/committer":  "pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream",
 		// Where it is all put together.
 		"services/headrace": "services/headrace/cli",
 		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/fulfillment pkg/processor pkg/stream pkg/telemetry pkg/upstream pkg/vendorapi " +
-			"services/cancel services/change services/committer services/fetcher services/purchase services/resume services/suspend",
+			"services/adjustment services/cancel services/change services/committer services/fetcher services/purchase services/renew " +
+			"services/resume services/suspend services/tierconfig services/transfer",
 		"services/headrace/cli": "pkg/broker pkg/config pkg/connect pkg/connectsim pkg/deadletter pkg/fulfillment pkg/processor pkg/stream pkg/telemetry pkg/vendorsim " +
 			"services/committer services/headrace/app services/headrace/demo",
 		"services/headrace/demo": "pkg/config pkg/connectsim pkg/simfault pkg/telemetry pkg/vendorsim services/headrace/app",

@@ -66,7 +66,7 @@ func TestApp_TwoOfEverything_PublishAndCommitOnce(t *testing.T) {
 	w.eachOnce()
 	c := w.client()
 	w.once(c, fulfillment.StreamRequests, fulfillment.RootRequests+".>", 105)
-	w.once(c, fulfillment.StreamEvents, fulfillment.RootEvents+".*.approved.>", 100)
+	w.once(c, fulfillment.StreamEvents, fulfillment.RootEvents+".*.approved.>", 105) // five of them of tiers
 }
 
 // once fails unless the stream holds want messages below filter, each on a

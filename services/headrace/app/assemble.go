@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/headrace/headrace/pkg/config"
@@ -39,9 +40,11 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 	if err != nil {
 		return nil, err
 	}
-	profiles, err := a.profiles()
-	if err != nil {
-		return nil, err
+	var profiles processor.Profiles
+	if slices.ContainsFunc(services, decides) {
+		if profiles, err = a.profiles(); err != nil {
+			return nil, err
+		}
 	}
 	dead := deadletter.NewWriter(client, a.dead)
 	run := []func(context.Context) error{func(ctx context.Context) error { return a.probe(ctx, con) }}
@@ -83,6 +86,9 @@ func (a *App) committer(client *stream.Client, con *connect.Client, dead *deadle
 		Metrics:   a.metrics, Logger: a.log, DryRun: a.cfg.DryRun,
 	})
 }
+
+// decides reports whether the service carries requests out.
+func decides(service string) bool { return service != Fetcher && service != Committer }
 
 // decider is the logic of one service.
 func decider(name string) (processor.Decider, error) {
@@ -128,6 +134,9 @@ func (a *App) vendor() (processor.Vendor, error) {
 		return dryVendor{log: a.log}, nil
 	}
 	endpoint := string(a.cfg.Vendor.Endpoint)
+	if endpoint == "" {
+		return nil, nil // only services that call no vendor run here: config.Check saw to that
+	}
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("vendor endpoint: %w", err)

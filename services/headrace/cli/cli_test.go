@@ -34,11 +34,10 @@ func TestMain_WrongUse_SaysWhatToDo(t *testing.T) {
 		{"dead show", "", 2, `headrace: dead show takes one id, and was given 0`},
 		{"dead list", "", 3, "headrace: no broker is running in "},
 		{"dead show 1", broken, 3, "headrace: connect to broker nats://127.0.0.1:1: broker not reached: "},
-		{"run", "", 2, `headrace: run needs the name of a service: fetcher, purchase, change, cancel, suspend, resume, committer`},
+		{"run", "", 2, `headrace: run needs the name of a service: fetcher, purchase, change, cancel, suspend, resume, adjustment, renew, transfer, tierconfig, committer`},
 		{"run purhcase", "", 2, `headrace: there is no service "purhcase"; did you mean purchase?`},
 		{"run everything", "", 2, `headrace: there is no service "everything"; the services are fetcher, `},
 		{"run change change", "", 2, `headrace: change is named twice`},
-		{"run renew", "", 1, `headrace: run renew: this version does not process those requests yet; they wait in the stream, queued`},
 		{"run change", "HEADRACE_CONNECT_API_KEY=SU-1:a", 2, "headrace: HEADRACE_VENDOR_ENDPOINT: is not set; "},
 		{"run fetcher", "HEADRACE_CONNECT_API_KEY=SU-1:a", 2, "headrace: HEADRACE_NATS_URL: is not set; "},
 		{"up", "", 2, "headrace: HEADRACE_CONNECT_API_KEY: is not set; "},
@@ -138,7 +137,7 @@ func TestCompletion_Services_Completed(t *testing.T) {
 	t.Parallel()
 	got := headrace(t, nil, "__complete", "run", "fetcher", "")
 	words := strings.Fields(strings.Split(got.stdout, ":")[0])
-	if diff := cmp.Diff([]string{"purchase", "change", "cancel", "suspend", "resume", "committer"}, words); diff != "" {
+	if diff := cmp.Diff([]string{"purchase", "change", "cancel", "suspend", "resume", "adjustment", "renew", "transfer", "tierconfig", "committer"}, words); diff != "" {
 		t.Error(diff)
 	}
 	if got := headrace(t, nil, "__complete", "dead", "list", "--output", ""); !strings.HasPrefix(got.stdout, "text\njson\n") {

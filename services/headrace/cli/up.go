@@ -49,11 +49,6 @@ Services: ` + strings.Join(app.Services(), " "),
 			return left, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, name := range args {
-				if !slices.Contains(app.Services(), name) {
-					return fmt.Errorf("run %s: this version does not process those requests yet; they wait in the stream, queued", name)
-				}
-			}
 			need := config.Need{Connect: true, RemoteBroker: true, Vendor: slices.ContainsFunc(args, callsVendor)}
 			return p.serve(cmd, need, args)
 		},
