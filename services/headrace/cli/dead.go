@@ -17,7 +17,8 @@ func (p *Program) dead() *cobra.Command {
 		GroupID: groupLook,
 		Short:   "Inspect what could not go on and waits for an operator",
 		Long: `A dead letter is a request that cannot go on by itself: nobody could read it, no
-service takes its type, or a person must decide. It waits until somebody does.`,
+service takes its type, a person must decide, or it was tried as often as
+something not understood may be. It waits until somebody looks.`,
 	})
 	cmd.AddCommand(p.deadList(), p.deadShow())
 	return cmd
@@ -53,7 +54,7 @@ func (p *Program) deadList() *cobra.Command {
 	}
 	out.flag(cmd)
 	flags := cmd.Flags()
-	flags.StringVar((*string)(&f.Stage), "stage", "", "only of this `stage`: decode, type or hold")
+	flags.StringVar((*string)(&f.Stage), "stage", "", "only of this `stage`: decode, type, hold, process or commit")
 	flags.StringVar((*string)(&f.Type), "type", "", "only of this request `type`")
 	flags.StringVar(&f.Product, "product", "", "only of this product's `id`")
 	flags.StringVar(&f.Asset, "asset", "", "only of this asset's `id`")
@@ -102,5 +103,8 @@ func orDash(s string) string {
 
 // stages are what --stage completes to.
 func stages() []string {
-	return []string{string(fulfillment.StageDecode), string(fulfillment.StageType), string(fulfillment.StageHold)}
+	return []string{
+		string(fulfillment.StageDecode), string(fulfillment.StageType), string(fulfillment.StageHold),
+		string(fulfillment.StageProcess), string(fulfillment.StageCommit),
+	}
 }
