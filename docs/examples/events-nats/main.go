@@ -1,0 +1,78 @@
+// Command events-nats prints Headrace's events with nothing but nats.go. It
+// reads the broker's address, with credential, from NATS_URL and ends with
+// Ctrl-C; the next start goes on where it was.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Getenv("NATS_URL"), os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// event is as much of schemas/event.v1.json as is printed here.
+type event struct {
+	RequestID string    `json:"request_id"`
+	Type      string    `json:"type"`
+	Event     string    `json:"event"`
+	Reason    string    `json:"reason"`
+	Time      time.Time `json:"time"`
+}
+
+func run(ctx context.Context, url string, out io.Writer) error {
+	nc, err := nats.Connect(url)
+	if err != nil {
+		return fmt.Errorf("connect to the broker at NATS_URL: %w", err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("use JetStream: %w", err)
+	}
+	consumer, err := js.CreateOrUpdateConsumer(ctx, "FULFILLMENT_EVENTS", jetstream.ConsumerConfig{
+		Durable: "events-printer", FilterSubject: "fulfillment.events.>", AckPolicy: jetstream.AckExplicitPolicy,
+	})
+	if err != nil {
+		return fmt.Errorf("declare consumer: %w", err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	defer context.AfterFunc(ctx, messages.Stop)()
+	for {
+		m, err := messages.Next()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		var e event
+		if err := json.Unmarshal(m.Data(), &e); err != nil {
+			return fmt.Errorf("decode %s: %w", m.Headers().Get("ce-id"), err)
+		}
+		_, err = fmt.Fprintf(out, "%s  %s %s %s %s\n", e.Time.Format(time.RFC3339), e.RequestID, e.Type, e.Event, e.Reason)
+		if err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+		if err := m.Ack(); err != nil {
+			return fmt.Errorf("acknowledge: %w", err)
+		}
+	}
+}
