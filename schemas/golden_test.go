@@ -54,6 +54,10 @@ func compare(t *testing.T, name string, typ reflect.Type, s map[string]any, at s
 		if !strings.Contains(options, "omit") {
 			always = append(always, key)
 		}
+		if f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[time.Time]() {
+			inner, _ := properties[key].(map[string]any)
+			compare(t, name, f.Type, inner, at+key+".")
+		}
 		if f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
 			items, _ := properties[key].(map[string]any)["items"].(map[string]any)
 			compare(t, name, f.Type.Elem(), items, at+key+"[].")
@@ -63,7 +67,8 @@ func compare(t *testing.T, name string, typ reflect.Type, s map[string]any, at s
 	for key := range properties {
 		has = append(has, key)
 	}
-	for _, key := range s["required"].([]any) {
+	listed, _ := s["required"].([]any)
+	for _, key := range listed {
 		required = append(required, key.(string))
 	}
 	for _, list := range [][]string{fields, always, has, required} {

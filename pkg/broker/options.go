@@ -18,6 +18,9 @@ import (
 // that there is room for.
 const unlimitedStore = int64(1) << 60
 
+// maxPayload is how large a message may be: eight times the server's default.
+const maxPayload = 8 << 20
+
 // Options says how the broker runs. Only Dir is required.
 type Options struct {
 	// Dir is the data directory. It is made, with mode 0700, if it is missing.
@@ -112,6 +115,8 @@ func (o Options) serverOptions(users []*server.User) (*server.Options, error) {
 		JetStreamMaxMemory: o.MaxMemory,
 		JetStreamMaxStore:  o.MaxStore,
 		SyncAlways:         o.syncAlways(),
+		// A dead letter holds another message whole, in base64.
+		MaxPayload: maxPayload,
 
 		DisableJetStreamBanner: true,
 	}

@@ -22,6 +22,9 @@ type Need struct {
 func (c *Config) Check(n Need) error {
 	var faults []error
 	missing := func(key, remedy string) {
+		if c.faulty[key] {
+			return
+		}
 		for _, s := range settings() {
 			if s.key == key {
 				faults = append(faults, &Fault{s.variable, fmt.Sprintf("is not set; %s (%s in %s)", remedy, key, defaultFile)})

@@ -27,6 +27,8 @@ type Config struct {
 	Ignored []string
 
 	origins map[string]Origin
+	// faulty are the keys that were set, and refused: they are not missing, too.
+	faulty map[string]bool
 	// keyFault is why the key file gave no key. It counts only for those who
 	// need Connect, so it is kept until Check.
 	keyFault error
@@ -137,5 +139,6 @@ func Default() *Config {
 		},
 		Log:     Log{Level: "info"},
 		origins: map[string]Origin{},
+		faulty:  map[string]bool{},
 	}
 }

@@ -171,6 +171,7 @@ func (l *loader) apply() {
 		}
 		if err != nil {
 			l.fault(l.cfg.Name(s.key), "%v", err)
+			l.cfg.faulty[s.key] = true
 		}
 	}
 }

@@ -8,8 +8,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/headrace/headrace/pkg/upstream"
 )
 
 const (
@@ -95,7 +98,7 @@ func (c *Client) CheckResponse(resp *http.Response, body []byte) error {
 	e.Status = resp.StatusCode
 	e.Method = resp.Request.Method
 	e.Path = locationOf(resp.Request.Context()).path
-	e.RetryAfter = retryAfter(resp.Header)
+	e.RetryAfter = upstream.RetryAfter(resp.Header, time.Now())
 	return e
 }
 

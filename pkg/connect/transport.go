@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -72,7 +71,7 @@ func (o *observed) RoundTrip(req *http.Request) (*http.Response, error) {
 	status := 0
 	if err == nil {
 		status = resp.StatusCode
-		if d := retryAfter(resp.Header); d > 0 && isOverload(status) {
+		if d := upstream.RetryAfter(resp.Header, time.Now()); d > 0 && isOverload(status) {
 			o.settings.onRetryAfter(d)
 		}
 	}
@@ -113,7 +112,7 @@ func (s *settings) checkRetry(ctx context.Context, resp *http.Response, err erro
 	if !isOverload(resp.StatusCode) && resp.StatusCode < 500 {
 		return false, nil
 	}
-	pause := retryAfter(resp.Header)
+	pause := upstream.RetryAfter(resp.Header, time.Now())
 	if pause > patience {
 		return false, nil // the caller waits that long better, holding nothing meanwhile
 	}
@@ -133,7 +132,7 @@ func (s *settings) backoff(lo, hi time.Duration, attempt int, resp *http.Respons
 	}
 	wait = wait/2 + rand.N(wait/2+1)
 	if resp != nil {
-		wait = max(wait, retryAfter(resp.Header))
+		wait = max(wait, upstream.RetryAfter(resp.Header, time.Now()))
 	}
 	return wait
 }
@@ -153,20 +152,4 @@ func (s *settings) warnRetry(method string, to location, attempt int) {
 
 func isOverload(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
-}
-
-// retryAfter reads Retry-After in seconds or as a date; 0 if there is none.
-func retryAfter(h http.Header) time.Duration {
-	text := h.Get("Retry-After")
-	if text == "" {
-		return 0
-	}
-	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
-		return max(0, time.Duration(n)*time.Second)
-	}
-	when, err := http.ParseTime(text)
-	if err != nil {
-		return 0
-	}
-	return max(0, time.Until(when))
 }

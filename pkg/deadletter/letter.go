@@ -44,8 +44,8 @@ func NewWriter(log Log, written func(fulfillment.Letter)) *Writer {
 // OfDelivery begins a letter about a delivered message, with its subject,
 // headers and bytes inside. What the subject tells of the request is filled in.
 func OfDelivery(d *stream.Delivery, stage fulfillment.Stage, reason string) fulfillment.Letter {
-	_, key, err := fulfillment.ParseSubject(d.Subject)
-	if err != nil && key.Request == "" {
+	_, key, _ := fulfillment.ParseSubject(d.Subject) // of a foreign subject, what can be told
+	if key.Request == "" {
 		key.Request = fmt.Sprint(d.Sequence)
 	}
 	headers := d.RawHeader
@@ -139,17 +139,24 @@ func (w *Writer) find(ctx context.Context, filter string, l fulfillment.Letter) 
 	if err != nil {
 		return 0, false, fmt.Errorf("read dead letters below %s: %w", filter, err)
 	}
+	if about(tail, l) {
+		return tail.Sequence, true, nil
+	}
 	for m, err := range w.log.Read(ctx, fulfillment.StreamDead, filter, 1) {
 		if err != nil {
 			return 0, false, fmt.Errorf("read dead letters below %s: %w", filter, err)
 		}
-		var old fulfillment.Letter
-		if json.Unmarshal(m.Body, &old) != nil {
-			continue // not ours; it stays listed, and is no letter about l
-		}
-		if old.Stream == l.Stream && old.Sequence == l.Sequence && old.Digest == l.Digest {
+		if about(m, l) {
 			return tail.Sequence, true, nil
 		}
 	}
 	return tail.Sequence, false, nil
+}
+
+// about reports whether m is a letter about the same message as l. What is no
+// letter of ours stays listed, and is about nothing.
+func about(m *stream.Stored, l fulfillment.Letter) bool {
+	var old fulfillment.Letter
+	return json.Unmarshal(m.Body, &old) == nil &&
+		old.Stream == l.Stream && old.Sequence == l.Sequence && old.Digest == l.Digest
 }

@@ -91,10 +91,10 @@ func ClosingOf(ctx context.Context, r Reader, key fulfillment.Key) (Closing, err
 		return Closing{}, fmt.Errorf("read last event of %s: %w", key.Request, err)
 	}
 	var body fulfillment.EventBody
-	if err := json.Unmarshal(m.Body, &body); err != nil {
-		return Closing{}, fmt.Errorf("read last event of %s: sequence %d: %w", key.Request, m.Sequence, err)
-	}
 	c := Closing{Last: m.Sequence}
+	if json.Unmarshal(m.Body, &body) != nil {
+		return c, nil // scribbled by somebody else: it closes nothing
+	}
 	if body.Event.Closes() {
 		c.Event, c.Episode, c.Sequence = body.Event, body.Episode, m.Sequence
 	}
@@ -102,7 +102,7 @@ func ClosingOf(ctx context.Context, r Reader, key fulfillment.Key) (Closing, err
 }
 
 // StateOf says where the request that head is about stands. It reads the
-// request's last event, dead letter and result, in this order.
+// request's last event, result and dead letter.
 func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error) {
 	closing, err := ClosingOf(ctx, r, head.Key)
 	if err != nil {
@@ -111,25 +111,26 @@ func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error
 	if closing.Covers(head.Episode) {
 		return stateOfEvent(closing.Event), nil
 	}
-	var letter fulfillment.Letter
-	found, err := lastBody(ctx, r, fulfillment.StreamDead, head.Key.DeadFilter(), &letter)
+	var result fulfillment.Result
+	decided, err := lastBody(ctx, r, fulfillment.StreamResults, head.Key.Subject(fulfillment.RootResults), &result)
 	if err != nil {
 		return "", err
 	}
-	resent := letter.Stream == fulfillment.StreamRequests && letter.Sequence < head.Sequence
-	if found && letter.Episode == head.Episode && !resent {
-		if letter.Stage == fulfillment.StageHold {
-			return fulfillment.StateHeld, nil
-		}
-		return fulfillment.StateDead, nil
+	if result.Episode != head.Episode || !result.Decision.Final() {
+		decided = 0
 	}
-	var result fulfillment.Result
-	found, err = lastBody(ctx, r, fulfillment.StreamResults, head.Key.Subject(fulfillment.RootResults), &result)
+	var letter fulfillment.Letter
+	buried, err := lastBody(ctx, r, fulfillment.StreamDead, head.Key.DeadFilter(), &letter)
 	if err != nil {
 		return "", err
 	}
 	switch {
-	case found && result.Episode == head.Episode && result.Decision.Final():
+	case buried != 0 && letter.Episode == head.Episode && isLast(letter, head, decided):
+		if letter.Stage == fulfillment.StageHold {
+			return fulfillment.StateHeld, nil
+		}
+		return fulfillment.StateDead, nil
+	case decided != 0:
 		return fulfillment.StateCommitting, nil
 	case head.Root == fulfillment.RootSchedules:
 		return fulfillment.StateWaiting, nil
@@ -137,6 +138,15 @@ func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error
 		return fulfillment.StateDeciding, nil
 	}
 	return fulfillment.StateQueued, nil
+}
+
+// isLast reports whether nothing came after the letter: a letter about a result
+// is overtaken by a later one, one about a request by any, or by a retry.
+func isLast(l fulfillment.Letter, head Head, decided uint64) bool {
+	if l.Stream == fulfillment.StreamResults {
+		return l.Sequence >= decided
+	}
+	return decided == 0 && l.Sequence >= head.Sequence
 }
 
 func stateOfEvent(e fulfillment.Event) fulfillment.State {
@@ -152,17 +162,18 @@ func stateOfEvent(e fulfillment.Event) fulfillment.State {
 	return fulfillment.StateLeft
 }
 
-// lastBody decodes the last message that matches filter into body.
-func lastBody(ctx context.Context, r Reader, name, filter string, body any) (bool, error) {
+// lastBody decodes the last message that matches filter into body and returns
+// its sequence, 0 if there is none.
+func lastBody(ctx context.Context, r Reader, name, filter string, body any) (uint64, error) {
 	m, err := r.Last(ctx, name, filter)
 	if errors.Is(err, stream.ErrNotFound) {
-		return false, nil
+		return 0, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read last message of %s: %w", filter, err)
+		return 0, fmt.Errorf("read last message of %s: %w", filter, err)
 	}
 	if err := json.Unmarshal(m.Body, body); err != nil {
-		return false, fmt.Errorf("read last message of %s: sequence %d: %w", filter, m.Sequence, err)
+		return 0, fmt.Errorf("read last message of %s: sequence %d: %w", filter, m.Sequence, err)
 	}
-	return true, nil
+	return m.Sequence, nil
 }

@@ -40,9 +40,9 @@ type Param struct {
 // Template is what the customer is told on approval or inquiry: the first field
 // that is set counts; none is the product's default.
 type Template struct {
-	ID   string `json:"template_id,omitempty"`     // TL-…
-	Name string `json:"template_name,omitempty"`   // looked up in the product, in the scope of the request
-	Tile string `json:"activation_tile,omitempty"` // Markdown
+	ID   string `json:"id,omitempty"`   // TL-…
+	Name string `json:"name,omitempty"` // looked up in the product, in the scope of the request
+	Tile string `json:"tile,omitempty"` // Markdown
 }
 
 // Result is the body of a message in StreamResults: what a type service
@@ -64,7 +64,8 @@ type Result struct {
 	// parameters for good, or a required fulfillment parameter is left empty:
 	// Fail, which "" is too, or Hold.
 	IfRefused Decision `json:"if_refused,omitempty"`
-	Template
+	// Template is what the customer is told; none is the product's default.
+	Template Template `json:"template,omitzero"`
 }
 
 // Key names the request of r.

@@ -20,6 +20,11 @@ const (
 	HeaderSchema      = "ce-dataschema"
 	HeaderEpisode     = "ce-episode"
 	HeaderAttempt     = "ce-attempt"
+	// HeaderPolls and HeaderFaults go with a retry: how often the vendor was
+	// asked for the tenant's state, and how often a try ended in what was not
+	// understood. Attempts count everything, outages too.
+	HeaderPolls  = "ce-polls"
+	HeaderFaults = "ce-faults"
 )
 
 // Source is the ce-source of every message.
@@ -86,21 +91,25 @@ func StepID(request string, episode uint64, step string) string {
 	return request + "/" + strconv.FormatUint(episode, 10) + "/" + step
 }
 
-// Episode is the episode that h names, or sequence where it names none: then
-// the message is the one that opened it.
+// Episode is the episode that h names, or sequence where it names none, or one
+// that was not opened before: then the message is the one that opened it.
 func Episode(h map[string]string, sequence uint64) uint64 {
 	n, err := strconv.ParseUint(h[HeaderEpisode], 10, 64)
-	if err != nil || n == 0 {
+	if err != nil || n == 0 || n > sequence {
 		return sequence
 	}
 	return n
 }
 
 // Attempt is the attempt that h names, at least 1.
-func Attempt(h map[string]string) int {
-	n, err := strconv.Atoi(h[HeaderAttempt])
-	if err != nil || n < 1 {
-		return 1
+func Attempt(h map[string]string) int { return max(Number(h, HeaderAttempt), 1) }
+
+// Number is the small number that h holds under name, else 0.
+func Number(h map[string]string, name string) int {
+	const most = 1 << 20 // what is beyond is none of ours
+	n, err := strconv.Atoi(h[name])
+	if err != nil || n < 0 || n > most {
+		return 0
 	}
 	return n
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -144,6 +145,8 @@ func (p *Processor) read(d *stream.Delivery) (*Work, error) {
 		Key:     key,
 		Episode: fulfillment.Episode(d.Header, d.Sequence),
 		Attempt: fulfillment.Attempt(d.Header) + d.Attempt - 1,
+		polls:   fulfillment.Number(d.Header, fulfillment.HeaderPolls),
+		faults:  fulfillment.Number(d.Header, fulfillment.HeaderFaults),
 		publish: p.publish, log: p.log, now: p.now,
 	}
 	said, err := w.decode(d.Body)
@@ -245,7 +248,7 @@ func (p *Processor) decide(ctx context.Context, d *stream.Delivery, w *Work) (Ve
 		return Hold(err.Error()), nil
 	}
 	w.Profile = profile
-	v, err := p.byProfile(ctx, w)
+	v, err := p.safely(ctx, w)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -259,6 +262,18 @@ func (p *Processor) decide(ctx context.Context, d *stream.Delivery, w *Work) (Ve
 		v.Template = told(w)
 	}
 	return v, nil
+}
+
+// safely makes an error of a panic, so that it is counted like all that is not
+// understood, and ends with an operator.
+func (p *Processor) safely(ctx context.Context, w *Work) (v Verdict, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.entry(w).Errorf("panic: %v\n%s", r, debug.Stack())
+			v, err = Verdict{}, fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return p.byProfile(ctx, w)
 }
 
 // byProfile decides what the profile decides by itself, and asks the service
@@ -309,10 +324,16 @@ func (p *Processor) carry(ctx context.Context, d *stream.Delivery, w *Work, v Ve
 		}
 		pause := v.After
 		if pause <= 0 {
-			pause = p.pollPause(w.Attempt)
+			pause = p.pollPause(w.polls)
 		}
+		w.polls++
 		return p.schedule(ctx, d, w, pause)
 	case fulfillment.Hold:
+		if len(v.Params) > 0 { // a tenant's id must not be lost with the hold
+			if err := w.Save(ctx, v.Reason, v.Params...); err != nil {
+				return err
+			}
+		}
 		return p.bury(ctx, d, fulfillment.StageHold, v.Reason)
 	}
 	return fmt.Errorf("service %s answered %q, which is no decision", p.service, v.Decision)

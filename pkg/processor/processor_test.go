@@ -66,6 +66,11 @@ func (b *bench) results(t *testing.T) int {
 	return pipelinetest.Count(t, b.client, fulfillment.StreamResults, fulfillment.RootResults+".>")
 }
 
+func (b *bench) head(t *testing.T) *stream.Stored {
+	t.Helper()
+	return pipelinetest.Last(t, b.client, fulfillment.StreamRequests, fulfillment.HeadFilter("AS-1"))
+}
+
 func (b *bench) letter(t *testing.T) fulfillment.Letter {
 	t.Helper()
 	return pipelinetest.Body[fulfillment.Letter](t, b.client, fulfillment.StreamDead, key().DeadFilter())
@@ -105,8 +110,11 @@ func TestHandle_NoAnswer_IsNoDecision(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(*processor.Work) (processor.Verdict, error) { return processor.Verdict{}, nil })
 	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
-	if err := b.Handle(t.Context(), d); err == nil || b.results(t) != 0 {
+	if err := b.Handle(t.Context(), d); err != nil || b.results(t) != 0 {
 		t.Errorf("err %v, %d results: nothing is approved by omission", err, b.results(t))
+	}
+	if head := b.head(t); head.Subject != key().Subject(fulfillment.RootSchedules) || head.Header[fulfillment.HeaderFaults] != "1" {
+		t.Errorf("head is %s with %v, want another try that counts the fault", head.Subject, head.Header)
 	}
 }
 
@@ -154,38 +162,69 @@ func TestHandle_UpstreamDown_NeverEndsInDead(t *testing.T) {
 		return processor.Verdict{}, processor.Transient(errVendor, 0)
 	})
 	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
-	if err := b.Handle(t.Context(), d); !errors.Is(err, errVendor) {
-		t.Fatalf("err %v, want the vendor's: a short pause is a negative acknowledgement", err)
-	}
-	d.Attempt = 50
-	if err := b.Handle(t.Context(), d); err != nil {
-		t.Fatal(err)
-	}
-	schedule := pipelinetest.Last(t, b.client, fulfillment.StreamRequests, fulfillment.HeadFilter("AS-1"))
-	if schedule.Subject != key().Subject(fulfillment.RootSchedules) || fulfillment.Attempt(schedule.Header) != 51 {
-		t.Errorf("head is %s, attempt %d; want a schedule of attempt 51", schedule.Subject, fulfillment.Attempt(schedule.Header))
+	for _, attempt := range []int{1, 50} {
+		d.Attempt = attempt
+		if err := b.Handle(t.Context(), d); !errors.Is(err, errVendor) {
+			t.Fatalf("attempt %d: err %v, want the vendor's: the message itself comes again", attempt, err)
+		}
 	}
 	if n := pipelinetest.Count(t, b.client, fulfillment.StreamDead, ""); n != 0 {
 		t.Errorf("%d dead letters: an outage is not the customer's fault", n)
 	}
 }
 
-func TestHandle_NotUnderstood_EndsInDeadOnce(t *testing.T) {
+func TestHandle_UpstreamAsksForALongPause_IsScheduled(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(*processor.Work) (processor.Verdict, error) { return processor.Verdict{}, errVendor })
+	b := newBench(t, func(*processor.Work) (processor.Verdict, error) {
+		return processor.Verdict{}, processor.Transient(errVendor, time.Hour)
+	})
 	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
-	d.Attempt = 8
-	for range 2 {
-		if err := b.Handle(t.Context(), d); err != nil {
+	if err := b.Handle(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if head := b.head(t); head.Subject != key().Subject(fulfillment.RootSchedules) || fulfillment.Attempt(head.Header) != 2 {
+		t.Errorf("head is %s, attempt %d; want a schedule of attempt 2", head.Subject, fulfillment.Attempt(head.Header))
+	}
+}
+
+func TestHandle_NotUnderstood_EndsInDeadOnce_OutagesNotCounted(t *testing.T) {
+	t.Parallel()
+	panics := false
+	b := newBench(t, func(*processor.Work) (processor.Verdict, error) {
+		if panics = !panics; panics {
+			panic("a bug")
+		}
+		return processor.Verdict{}, errVendor
+	})
+	pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	for try := 1; try <= 8; try++ {
+		head := b.head(t)
+		// Deliveries that ended in an outage, of which nothing was stored.
+		if err := b.Handle(t.Context(), &stream.Delivery{Stored: *head, Attempt: 20}); err != nil {
 			t.Fatal(err)
 		}
+		if n := pipelinetest.Count(t, b.client, fulfillment.StreamDead, ""); (n == 1) != (try == 8) {
+			t.Fatalf("%d letters after %d tries, want one after 8", n, try)
+		}
 	}
-	l := b.letter(t)
-	if l.Stage != fulfillment.StageProcess || l.Sequence != d.Sequence || l.Attempts != 8 {
-		t.Errorf("letter is %+v", l)
+	if l := b.letter(t); l.Stage != fulfillment.StageProcess || b.calls != 8 {
+		t.Errorf("letter is %+v after %d calls", l, b.calls)
 	}
-	if n := pipelinetest.Count(t, b.client, fulfillment.StreamDead, ""); n != 1 || b.calls != 1 {
-		t.Errorf("%d letters after %d decisions, want one of each", n, b.calls)
+}
+
+func TestHandle_StrangeStatus_IsHeldWithTheTenantSaved(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(*processor.Work) (processor.Verdict, error) {
+		v := processor.Hold("status is odd")
+		v.Params = []fulfillment.Param{processor.Value("subscription_id", "T-9")}
+		return v, nil
+	})
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	if err := b.Handle(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.result(t); r.Decision != fulfillment.Wait || *r.Params[0].Value != "T-9" || b.letter(t).Stage != fulfillment.StageHold {
+		t.Errorf("result %+v, letter %+v", r, b.letter(t))
 	}
 }
 

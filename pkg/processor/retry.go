@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
@@ -13,21 +14,23 @@ import (
 	"github.com/headrace/headrace/pkg/upstream"
 )
 
-// The pauses between attempts. A retry within shortPause keeps its place in
+// The pauses between attempts. A retry within longestNak keeps its place in
 // JetStream's window by a delayed negative acknowledgement; a longer one is a
-// schedule and holds nothing. maxPause keeps the promise that what waited for
-// an upstream goes on within 30 s of its recovery.
+// schedule and holds nothing, but leaves a copy of the request in the stream.
+// maxPause keeps the promise that what waited for an upstream goes on within
+// 30 s of its recovery.
 const (
 	firstPause = time.Second
-	shortPause = 5 * time.Second
 	maxPause   = 20 * time.Second
+	longestNak = 30 * time.Second
+	spread     = 5 * time.Second // of what waits for one moment
 
 	firstPoll = 5 * time.Second
 	maxPoll   = 5 * time.Minute
 
-	// maxAttempts bounds the tries of what is not understood. What is transient
+	// maxFaults bounds the tries of what is not understood. What is transient
 	// is tried for as long as it takes.
-	maxAttempts = 8
+	maxFaults = 8
 )
 
 // TransientError marks an error as an upstream's fault or ours: it is retried
@@ -49,50 +52,53 @@ func Transient(err error, after time.Duration) error {
 	return &TransientError{Err: err, After: after}
 }
 
-// pauseOf says whether err is transient, and how long to wait before attempt+1.
-func (p *Processor) pauseOf(err error, attempt int) (time.Duration, bool) {
+// pauseOf is how long to wait before the next attempt.
+func (p *Processor) pauseOf(err error, attempt int) time.Duration {
 	if until, closed := upstream.ClosedUntil(err); closed {
-		return p.jitter(until.Sub(p.now())) + firstPause, true
+		return max(until.Sub(p.now()), 0) + rand.N(spread)
 	}
-	var transient *TransientError
 	pause := p.jitter(min(firstPause<<min(attempt-1, 10), maxPause))
-	if errors.As(err, &transient) {
-		return max(pause, transient.After), true
+	var transient *TransientError
+	if errors.As(err, &transient) && transient.After > 0 {
+		return max(pause, transient.After+rand.N(spread))
 	}
-	return pause, brokers(err)
+	return pause
 }
 
-// brokers tells the stream layer's troubles from an upstream's: a vendor's
-// timeout is a deadline exceeded too.
-func brokers(err error) bool {
+// isTransient tells an upstream's fault, ours and the broker's from what is not
+// understood.
+func isTransient(err error) bool {
 	var transient *TransientError
-	return !errors.As(err, &transient) && stream.IsTrouble(err)
+	_, closed := upstream.ClosedUntil(err)
+	return closed || errors.As(err, &transient) || stream.IsTrouble(err)
 }
 
 // again brings the request back after an error, or gives it to an operator.
 func (p *Processor) again(ctx context.Context, d *stream.Delivery, w *Work, err error) error {
-	pause, transient := p.pauseOf(err, w.Attempt)
-	log := p.entry(w).WithError(err)
-	if !transient && w.Attempt >= maxAttempts {
-		return p.bury(ctx, d, fulfillment.StageProcess, fmt.Sprintf("not understood after %d attempts: %v", w.Attempt, err))
+	pause, kind := p.pauseOf(err, w.Attempt), "short"
+	if !isTransient(err) {
+		if w.faults++; w.faults >= maxFaults {
+			return p.bury(ctx, d, fulfillment.StageProcess, fmt.Sprintf("not understood after %d tries: %v", w.faults, err))
+		}
 	}
-	if pause <= shortPause || ctx.Err() != nil || brokers(err) {
-		log.WithField("pause", pause.Round(time.Millisecond)).Warn("request will be tried again")
-		p.metrics.Retry(p.service, string(w.Key.Type), "short")
-		return stream.RetryAfter(err, min(pause, maxPause))
+	if pause > longestNak || w.faults > fulfillment.Number(d.Header, fulfillment.HeaderFaults) {
+		kind = "scheduled" // which is how the count of faults survives
+		if failed := p.schedule(ctx, d, w, pause); failed != nil {
+			return stream.RetryAfter(errors.Join(err, failed), min(pause, maxPause))
+		}
 	}
-	if err := p.schedule(ctx, d, w, pause); err != nil {
-		return stream.RetryAfter(err, firstPause)
+	p.entry(w).WithError(err).WithField("pause", pause.Round(time.Millisecond)).Warn("request will be tried again")
+	p.metrics.Retry(p.service, string(w.Key.Type), kind)
+	if kind == "scheduled" {
+		return nil
 	}
-	log.WithField("pause", pause.Round(time.Millisecond)).Warn("request will be tried again")
-	p.metrics.Retry(p.service, string(w.Key.Type), "scheduled")
-	return nil
+	return stream.RetryAfter(err, pause)
 }
 
-// pollPause grows with the attempts of a request that waits for its tenant.
-func (p *Processor) pollPause(attempt int) time.Duration {
+// pollPause grows with how often the tenant's state was asked for.
+func (p *Processor) pollPause(polls int) time.Duration {
 	pause := firstPoll
-	for range min(attempt-1, 20) {
+	for range min(polls, 20) {
 		pause += pause / 2
 	}
 	return p.jitter(min(pause, maxPoll))
@@ -109,6 +115,11 @@ func (p *Processor) schedule(ctx context.Context, d *stream.Delivery, w *Work, p
 		ID: id, Kind: kindRequested, Schema: fulfillment.RequestSchema(w.Key.Type), Key: w.Key,
 		Episode: w.Episode, Attempt: next, Time: p.now(),
 	}.Header()
+	for name, n := range map[string]int{fulfillment.HeaderPolls: w.polls, fulfillment.HeaderFaults: w.faults} {
+		if n > 0 {
+			header[name] = strconv.Itoa(n)
+		}
+	}
 	for name, value := range d.Header { // what others added stays
 		if _, ours := header[name]; !ours {
 			header[name] = value

@@ -24,6 +24,8 @@ type Work struct {
 	// Waited reports that this episode was decided Wait before.
 	Waited bool
 
+	polls   int // how often the tenant's state was asked for
+	faults  int // tries that ended in what was not understood
 	publish func(ctx context.Context, w *Work, v Verdict) error
 	log     Log
 	now     func() time.Time
@@ -126,8 +128,22 @@ func (w *Work) BeginCall(ctx context.Context) error {
 	return w.putIntent(ctx, fulfillment.IntentCalling, "")
 }
 
-// CallNotDone records that the call begun had no effect for certain.
+// RenewCall stores the open intent again, once in each episode, so that it does
+// not expire before the request does.
+func (w *Work) RenewCall(ctx context.Context) error {
+	if w.intent == nil || w.intent.Episode == w.Episode {
+		return nil
+	}
+	return w.putIntent(ctx, fulfillment.IntentCalling, w.intent.Reason)
+}
+
+// CallNotDone records that the call begun had no effect for certain. It does so
+// also when ctx has ended, by a stop for one: a call cut off before it left
+// would be held for an operator otherwise.
 func (w *Work) CallNotDone(ctx context.Context, reason string) error {
+	const patience = 2 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
 	return w.putIntent(ctx, fulfillment.IntentNotDone, reason)
 }
 

@@ -28,6 +28,9 @@ type Stored struct {
 	Stream   string
 	Sequence uint64    // from 1, unique and growing within the stream
 	Time     time.Time // when the broker stored it, UTC
+	// Scheduled says that the broker will store the message again later, as
+	// ScheduleAt asked it to.
+	Scheduled bool
 	// Poison is not nil if the message is not in our wire format (a header
 	// occurs more than once). The rest then holds what could be told, with the
 	// first value of each header.

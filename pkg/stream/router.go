@@ -113,6 +113,8 @@ func (c *Client) logRetry(ctx context.Context, d *Delivery, err error) {
 		entry.WithField("stack", string(p.stack)).Error("handler panicked; message comes again")
 	case ctx.Err() != nil:
 		entry.WithField("cause", context.Cause(ctx)).Warn("handler was cancelled; message comes again")
+	case errors.As(err, new(*retryError)):
+		entry.Debug("message comes again") // the handler chose when, and said why
 	default:
 		entry.Warn("message comes again")
 	}

@@ -57,7 +57,7 @@ const (
 	DurableCommitter = "committer"
 	// DurableTierConfig reads all three types of tier configuration requests.
 	DurableTierConfig = "tierconfig"
-	// DurableUnclaimed reads the headers of all requests and retries.
+	// DurableUnclaimed reads the headers of all requests, retries and schedules.
 	DurableUnclaimed = "unclaimed"
 )
 
@@ -146,7 +146,7 @@ func Fulfillment(l Limits) Topology {
 		Consumer{Stream: fulfillment.StreamResults, Durable: DurableCommitter, Filters: below(fulfillment.RootResults)},
 		Consumer{
 			Stream: fulfillment.StreamRequests, Durable: DurableUnclaimed, HeadersOnly: true,
-			Filters: below(fulfillment.RootRequests, fulfillment.RootRetries),
+			Filters: below(fulfillment.RootRequests, fulfillment.RootRetries, fulfillment.RootSchedules),
 		},
 	)
 	return t

@@ -58,6 +58,7 @@ func encode(subject string, msg *message.Message, keep func(key string) bool) (*
 // standard takes no account of case and NATS does.
 func decode(subject string, raw natsgo.Header, body []byte) Stored {
 	s := Stored{Message: Message{Subject: subject, Body: body, Header: make(map[string]string, len(raw))}}
+	_, s.Scheduled = raw[hdrSchedule]
 	for key, values := range raw {
 		if strings.HasPrefix(key, brokerPrefix) {
 			continue

@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -74,7 +75,7 @@ func (c *Committer) Handle(ctx context.Context, d *stream.Delivery) error {
 		return c.bury(ctx, d, nil, fulfillment.StageDecode, err.Error())
 	}
 	began := c.now()
-	event, err := c.commit(ctx, d, r)
+	event, err := c.safely(ctx, d, r)
 	switch held := (*holdError)(nil); {
 	case errors.As(err, &held):
 		return c.bury(ctx, d, r, fulfillment.StageHold, held.Error())
@@ -91,6 +92,18 @@ func (c *Committer) Handle(ctx context.Context, d *stream.Delivery) error {
 		"decision": r.Decision, "event": event, "duration_ms": c.now().Sub(began).Milliseconds(),
 	}).Info("request committed")
 	return nil
+}
+
+// safely makes an error of a panic, so that it is counted and ends with an
+// operator.
+func (c *Committer) safely(ctx context.Context, d *stream.Delivery, r *fulfillment.Result) (event fulfillment.Event, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.entry(r).Errorf("panic: %v\n%s", p, debug.Stack())
+			event, err = "", fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return c.commit(ctx, d, r)
 }
 
 func read(d *stream.Delivery) (*fulfillment.Result, error) {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/episode"
@@ -71,6 +73,10 @@ func (f *Fetcher) asset(ctx context.Context, rows []connect.Row, horizon uint64,
 			t.count(row, fulfillment.StateLeft) // a person's: it holds up no other
 			continue
 		}
+		if closing.Sequence > horizon {
+			t.count(row, fulfillment.StateQueued)
+			return nil // the row may be older than that event: the next poll decides
+		}
 		for _, later := range rows[i+1:] {
 			t.count(later, fulfillment.StateQueued)
 		}
@@ -95,6 +101,12 @@ func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head
 		if state, err = episode.StateOf(ctx, f.Log, head); err != nil {
 			return err
 		}
+	case head.Sequence != 0:
+		// Another request has the asset. Should a person have finished it in
+		// Connect, nobody else would notice.
+		if err := f.recheck(ctx, head); err != nil {
+			return err
+		}
 	}
 	t.count(row, state)
 	return nil
@@ -103,7 +115,7 @@ func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head
 // due reports whether the row opens a new episode: its asset has no head, or
 // the head's episode is closed by an event older than the listing. Where the
 // event may be younger than the row, the next poll decides. What was approved
-// or failed is final: a row that says otherwise is not opened again.
+// or failed is final as a rule: a list may lag behind, so Connect is asked.
 func (f *Fetcher) due(ctx context.Context, row connect.Row, head episode.Head, horizon uint64) (bool, error) {
 	if head.Sequence == 0 {
 		return true, nil
@@ -116,7 +128,16 @@ func (f *Fetcher) due(ctx context.Context, row connect.Row, head episode.Head, h
 		return false, nil
 	}
 	reopens := closing.Event == fulfillment.EventInquiring || closing.Event == fulfillment.EventLeft
-	return reopens || head.Key.Request != row.ID, nil
+	if reopens || head.Key.Request != row.ID {
+		return true, nil
+	}
+	status, err := f.Status(ctx, head.Key)
+	if err != nil || status != connect.StatusPending {
+		return false, err
+	}
+	f.Logger.WithFields(logrus.Fields{"request_id": row.ID, "request_type": row.Type, "asset_id": row.AssetID, "product_id": row.ProductID}).
+		Warnf("request was %s and is pending in Connect again: it is processed afresh", closing.Event)
+	return true, nil
 }
 
 // open publishes the row as the asset's new head.
@@ -159,14 +180,24 @@ func (f *Fetcher) unreadable(ctx context.Context, row connect.Row) error {
 	return f.Dead.Write(ctx, fulfillment.Letter{
 		RequestID: row.ID, AssetID: row.AssetID, ProductID: row.ProductID, Type: fulfillment.Type(row.Type),
 		Stage: fulfillment.StageDecode, Attempts: 1, Reason: "a row of Connect's list can't be read: " + reason,
-		Body: row.Raw, Digest: deadletter.Digest(row.Raw),
+		Body: row.Raw, Digest: deadletter.Digest(identity(row, reason)),
 	})
+}
+
+// identity tells one unreadable row from another. One that has an id is the
+// same row although its other fields move.
+func identity(row connect.Row, reason string) []byte {
+	if row.ID == "" {
+		return row.Raw
+	}
+	return []byte(row.ID + "\n" + reason)
 }
 
 // tally counts what a poll sees, from several goroutines.
 type tally struct {
 	mu     sync.Mutex
 	poll   Poll
+	errs   []error
 	states map[string]map[string]int
 	oldest map[string]time.Time
 }
@@ -177,6 +208,24 @@ func newTally() *tally {
 
 func (t *tally) published() { t.mu.Lock(); defer t.mu.Unlock(); t.poll.Published++ }
 func (t *tally) dead()      { t.mu.Lock(); defer t.mu.Unlock(); t.poll.Dead++ }
+
+func (t *tally) fail(err error) {
+	if err == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.errs = append(t.errs, err)
+}
+
+// err joins the first few: an outage need not be told a thousand times.
+func (t *tally) err() error {
+	const most = 3
+	if len(t.errs) > most {
+		return errors.Join(append(t.errs[:most:most], fmt.Errorf("and %d more", len(t.errs)-most))...)
+	}
+	return errors.Join(t.errs...)
+}
 
 func (t *tally) count(row connect.Row, state fulfillment.State) {
 	t.mu.Lock()

@@ -13,8 +13,8 @@ package fetcher
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -32,6 +32,7 @@ type Log interface {
 	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
 	Get(ctx context.Context, name string, sequence uint64) (*stream.Stored, error)
 	LastSequence(ctx context.Context, name string) (uint64, error)
+	Read(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
 }
 
 // List returns what is pending in Connect. Two of them make a poll: one of
@@ -51,11 +52,15 @@ type Config struct {
 	Dead         *deadletter.Writer
 	Requests     List
 	TierRequests List
-	Products     []string // empty: every product that the key sees
-	Interval     time.Duration
-	Concurrency  int
-	Metrics      Recorder
-	Logger       *logrus.Entry
+	// Status asks Connect where a request stands; "" is one it does not know.
+	Status      func(ctx context.Context, key fulfillment.Key) (string, error)
+	Products    []string // empty: every product that the key sees
+	Interval    time.Duration
+	Concurrency int
+	// Drain is how long a stop waits for a poll that has begun to publish.
+	Drain   time.Duration
+	Metrics Recorder
+	Logger  *logrus.Entry
 	// Polled, which may be nil, is told when a poll is over.
 	Polled func(Poll, error)
 }
@@ -72,6 +77,9 @@ func New(c Config) *Fetcher {
 		c.Polled = func(Poll, error) {}
 	}
 	c.Concurrency = max(c.Concurrency, 1)
+	if c.Drain <= 0 {
+		c.Drain = stream.DefaultDrainTimeout
+	}
 	c.Logger = c.Logger.WithField("service", "fetcher")
 	return &Fetcher{Config: c, now: time.Now}
 }
@@ -140,44 +148,34 @@ func (f *Fetcher) Poll(ctx context.Context) (Poll, error) {
 		return Poll{}, fmt.Errorf("poll: %w", err)
 	}
 	t := newTally()
-	g, gctx := errgroup.WithContext(context.WithoutCancel(ctx))
+	f.each(ctx, byAsset(rows), t, func(ctx context.Context, group []connect.Row) error {
+		return f.asset(ctx, group, horizon, t)
+	})
+	f.Metrics.SetRequests(t.states)
+	f.Metrics.SetOldest(t.oldest)
+	t.fail(f.closeDead(ctx, rows))
+	t.poll.Listed, t.poll.Duration = len(rows), f.now().Sub(began)
+	return t.poll, t.err()
+}
+
+// each does the same for every asset, some at a time. What has begun when ctx
+// ends is finished, within the drain timeout.
+func (f *Fetcher) each(ctx context.Context, groups [][]connect.Row, t *tally, do func(context.Context, []connect.Row) error) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(f.Drain, cancel) })()
+	var g errgroup.Group
 	g.SetLimit(f.Concurrency)
-	errs := make([]error, 0)
-	report := make(chan error)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for err := range report {
-			errs = append(errs, err)
-		}
-	}()
-	for _, group := range byAsset(rows) {
+	for _, group := range groups {
 		if ctx.Err() != nil {
 			break
 		}
 		g.Go(func() error {
-			if err := f.asset(gctx, group, horizon, t); err != nil {
-				report <- err
-			}
+			t.fail(do(work, group))
 			return nil
 		})
 	}
-	_ = g.Wait() // its functions return nil: errors go through report
-	close(report)
-	<-done
-	f.Metrics.SetRequests(t.states)
-	f.Metrics.SetOldest(t.oldest)
-	t.poll.Listed, t.poll.Duration = len(rows), f.now().Sub(began)
-	return t.poll, errors.Join(firstOf(errs)...)
-}
-
-// firstOf keeps an outage of the broker from being told a thousand times.
-func firstOf(errs []error) []error {
-	const most = 3
-	if len(errs) > most {
-		return append(errs[:most:most], fmt.Errorf("and %d more", len(errs)-most))
-	}
-	return errs
+	_ = g.Wait() // its functions return nil: errors are in the tally
 }
 
 // list reads both lists, tier configuration requests first: asset requests wait

@@ -24,6 +24,7 @@ type bench struct {
 	tiers  []connect.Row
 	mu     sync.Mutex // guards states
 	states map[string]map[string]int
+	status string // of every request that Connect is asked for
 	// listing is called while Connect is being read.
 	listing func()
 }
@@ -38,13 +39,14 @@ func (b *bench) SetOldest(map[string]time.Time) {}
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{client: pipelinetest.Client(t), listing: func() {}}
+	b := &bench{client: pipelinetest.Client(t), listing: func() {}, status: "approved"}
 	b.Fetcher = fetcher.New(fetcher.Config{
 		Log: b.client, Dead: deadletter.NewWriter(b.client, nil), Metrics: b, Logger: pipelinetest.Logger(), Concurrency: 8,
 		Requests: func(context.Context, connect.RequestQuery) ([]connect.Row, error) {
 			b.listing()
 			return b.rows, nil
 		},
+		Status:       func(context.Context, fulfillment.Key) (string, error) { return b.status, nil },
 		TierRequests: func(context.Context, connect.RequestQuery) ([]connect.Row, error) { return b.tiers, nil },
 	})
 	return b
@@ -246,6 +248,7 @@ func TestUnclaimed_KnownTypes_Wait_OthersAreDeadOnce(t *testing.T) {
 		"fulfillment.requests.teleport.PRD-1.AS-2.PR-2":   fulfillment.StageType,
 		"fulfillment.requests.up%2Ddate.PRD-1.AS-3.PR-3":  fulfillment.StageType,
 		"fulfillment.requests.cancel":                     fulfillment.StageDecode,
+		"fulfillment.schedules.cancel.PRD-1.AS-5.PR-5":    fulfillment.StageDecode,
 		"fulfillment.retries.telepathy.PRD-1.AS-4.PR-4.x": fulfillment.StageDecode,
 	} {
 		seq := pipelinetest.Append(t, b.client, stream.Message{Subject: subject, Body: []byte("body of " + subject)})
@@ -292,5 +295,62 @@ func TestUnclaimed_UnknownType_IsQuotedAsConnectSentIt(t *testing.T) {
 	letters := b.letters(t, k.Subject(fulfillment.RootRequests))
 	if len(letters) != 1 || letters[0].Reason != `no service takes requests of type "Tele.port!"` || letters[0].Type != "Tele.port!" {
 		t.Errorf("letters %+v", letters)
+	}
+}
+
+func TestPoll_FinishedByAPerson_IsHandedToTheCommitter(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.rows = []connect.Row{row(purchase(), at(1))}
+	b.poll(t)
+	d := pipelinetest.Deliver(t, b.client, fulfillment.StreamRequests, 1, 1)
+	if err := deadletter.NewWriter(b.client, nil).Write(t.Context(), deadletter.OfDelivery(d, fulfillment.StageHold, "why")); err != nil {
+		t.Fatal(err)
+	}
+	results := func() int { return pipelinetest.Count(t, b.client, fulfillment.StreamResults, "") }
+	b.status = "pending"
+	b.rows = nil // as a list does that lags behind
+	if b.poll(t); results() != 0 {
+		t.Fatal("a request that is pending was given up")
+	}
+	b.status = "approved"
+	for range 2 {
+		b.poll(t)
+	}
+	r := pipelinetest.Body[fulfillment.Result](t, b.client, fulfillment.StreamResults, purchase().Subject(fulfillment.RootResults))
+	if results() != 1 || r.Decision != fulfillment.Recheck || r.Episode != 1 {
+		t.Errorf("%d results, the last %+v; want one recheck", results(), r)
+	}
+}
+
+func TestPoll_HeadFinishedByAPerson_FreesItsAsset(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.rows = []connect.Row{row(purchase(), at(1))}
+	b.poll(t)
+	b.rows = []connect.Row{row(pipelinetest.Key(fulfillment.Change, "PR-2"), at(2))}
+	b.poll(t)
+	r := pipelinetest.Body[fulfillment.Result](t, b.client, fulfillment.StreamResults, purchase().Subject(fulfillment.RootResults))
+	if r.Decision != fulfillment.Recheck || b.published(t) != 1 {
+		t.Errorf("result %+v, %d published; want a recheck first", r, b.published(t))
+	}
+	b.close(t, purchase(), fulfillment.EventApproved)
+	if b.poll(t); b.published(t) != 2 {
+		t.Errorf("%d published, want the change too", b.published(t))
+	}
+}
+
+func TestPoll_PendingAgainAfterApproval_ConnectIsAsked(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.rows = []connect.Row{row(purchase(), at(1))}
+	b.poll(t)
+	b.close(t, purchase(), fulfillment.EventApproved)
+	if b.poll(t); b.published(t) != 1 {
+		t.Fatal("a list that lags behind opened an episode")
+	}
+	b.status = "pending"
+	if b.poll(t); b.published(t) != 2 {
+		t.Error("a request that is pending again is not processed")
 	}
 }

@@ -2,7 +2,9 @@ package fetcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/fulfillment"
@@ -14,12 +16,17 @@ import (
 // is a stream.Handler for deliveries without bodies; it fetches a body only
 // where it needs one.
 func (f *Fetcher) Unclaimed(ctx context.Context, d *stream.Delivery) error {
-	_, key, err := fulfillment.ParseSubject(d.Subject)
-	if key.Type.Known() && (err == nil || claimed(d.Subject)) {
+	root, key, err := fulfillment.ParseSubject(d.Subject)
+	if root == fulfillment.RootSchedules {
+		if d.Scheduled {
+			return nil
+		}
+		err = errors.New("it is no schedule, so that it would never be delivered to a service")
+	} else if key.Type.Known() && (err == nil || claimed(d.Subject)) {
 		return nil // the type's service judges it, or it waits for that service
 	}
 	stage := fulfillment.StageType
-	reason := fmt.Sprintf("no service takes requests of type %q", string(key.Type))
+	reason := fmt.Sprintf("no service takes requests of type %q", connectsWord(key))
 	if err != nil {
 		stage, reason = fulfillment.StageDecode, err.Error()
 	}
@@ -38,6 +45,15 @@ func (f *Fetcher) Unclaimed(ctx context.Context, d *stream.Delivery) error {
 		"product_id": letter.ProductID, "subject": d.Subject,
 	}).Errorf("dead letter, stage %s: %s", stage, reason)
 	return nil
+}
+
+// connectsWord is the type as Connect sent it: the prefix that tells tier
+// configuration requests apart is ours.
+func connectsWord(key fulfillment.Key) string {
+	if strings.HasPrefix(key.Request, "TCR-") {
+		return strings.TrimPrefix(string(key.Type), string(fulfillment.TierType("")))
+	}
+	return string(key.Type)
 }
 
 // claimed reports whether a type's consumer, which filters <root>.<type>.>,

@@ -34,7 +34,8 @@ func (s Service) Decide(ctx context.Context, w *processor.Work) (processor.Verdi
 		return processor.Verdict{}, err
 	}
 	if open != nil && !w.Profile.Idempotent {
-		return unknownOutcome(open), nil
+		// The proof of the call must outlive the episodes that are held for it.
+		return unknownOutcome(open), w.RenewCall(ctx)
 	}
 	if err := w.BeginCall(ctx); err != nil {
 		return processor.Verdict{}, err

@@ -2,6 +2,7 @@ package purchase_test
 
 import (
 	"context"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -210,11 +211,13 @@ func TestPurchase_CrashedInTheCall_WithoutIdempotency_IsHeldAndNotRepeated(t *te
 	t.Parallel()
 	v := &vendor{}
 	b := newBench(t, v, false, "")
-	v.create = func() (vendorapi.Tenant, error) { panic("crash") } // nothing after the call reaches the broker
-	func() {
-		defer func() { _ = recover() }()
-		_ = b.handle(t)
+	v.create = func() (vendorapi.Tenant, error) { runtime.Goexit(); return ready() } // nothing after the call reaches the broker
+	crashed := make(chan struct{})
+	go func() {
+		defer close(crashed)
+		_ = b.Handle(t.Context(), b.d)
 	}()
+	<-crashed
 	b.d.Attempt = 2
 	if err := b.handle(t); err != nil {
 		t.Fatal(err)

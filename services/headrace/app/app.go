@@ -57,14 +57,19 @@ type Ready struct {
 type Option func(*App)
 
 // OnPoll calls f after each poll of the fetcher.
-func OnPoll(f func(fetcher.Poll, error)) Option { return func(a *App) { a.polled = f } }
+func OnPoll(f func(fetcher.Poll, error)) Option {
+	return func(a *App) {
+		before := a.polled
+		a.polled = func(p fetcher.Poll, err error) { before(p, err); f(p, err) }
+	}
+}
 
 // OnReady calls f once the services run.
 func OnReady(f func(Ready)) Option { return func(a *App) { a.ready = f } }
 
 // New returns an App. It opens nothing yet.
 func New(cfg *config.Config, log *logrus.Entry, m *telemetry.Metrics, h *telemetry.Health, opts ...Option) *App {
-	a := &App{cfg: cfg, log: log, metrics: m, health: h, polled: func(fetcher.Poll, error) {}, ready: func(Ready) {}}
+	a := &App{cfg: cfg, log: log, metrics: m, health: h, polled: func(_ fetcher.Poll, err error) { reportPoll(h, err) }, ready: func(Ready) {}}
 	for _, opt := range opts {
 		opt(a)
 	}
@@ -279,6 +284,16 @@ func consumerFault(s stream.Status) error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// reportPoll shows a failing poll in /readyz. It is not fatal: restarting us
+// does not help.
+func reportPoll(h *telemetry.Health, err error) {
+	if err != nil {
+		h.Set(Fetcher, false, false, err.Error())
+		return
+	}
+	h.Set(Fetcher, true, false, "")
 }
 
 // dead counts and names dead letters for the metrics.

@@ -1,0 +1,111 @@
+package fetcher
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// closeDead looks for requests that an operator was to look at and that a
+// person has finished in Connect meanwhile. Those that are listed are pending.
+func (f *Fetcher) closeDead(ctx context.Context, rows []connect.Row) error {
+	pending := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		pending[r.ID] = true
+	}
+	letters, err := deadletter.List(ctx, f.Log, deadletter.Filter{})
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, l := range letters {
+		if l.AssetID == "" || pending[l.RequestID] || seen[l.AssetID] {
+			continue
+		}
+		seen[l.AssetID] = true
+		head, err := episode.HeadOf(ctx, f.Log, l.AssetID)
+		if err != nil {
+			return err
+		}
+		if head.Key.Request != l.RequestID || head.Episode != l.Episode {
+			continue // history: the asset has moved on
+		}
+		if err := f.recheck(ctx, head); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recheck closes the episode of a head whose request is not pending in Connect
+// any more: it stores a result that has the committer name what Connect says.
+// Where a service or the committer is about to do so itself, nothing is done.
+func (f *Fetcher) recheck(ctx context.Context, head episode.Head) error {
+	if !head.Key.Type.Known() {
+		return nil // no service would: an operator decides
+	}
+	state, err := episode.StateOf(ctx, f.Log, head)
+	if err != nil {
+		return err
+	}
+	switch state {
+	case fulfillment.StateQueued, fulfillment.StateDeciding, fulfillment.StateWaiting, fulfillment.StateHeld, fulfillment.StateDead:
+	case fulfillment.StateCommitting, fulfillment.StateApproved, fulfillment.StateFailed, fulfillment.StateInquiring, fulfillment.StateLeft:
+		return nil
+	}
+	status, err := f.Status(ctx, head.Key)
+	if err != nil {
+		return fmt.Errorf("check status of %s: %w", head.Key.Request, err)
+	}
+	if status == connect.StatusPending {
+		return nil
+	}
+	return f.close(ctx, head, status)
+}
+
+func (f *Fetcher) close(ctx context.Context, head episode.Head, status string) error {
+	key := head.Key
+	subject := key.Subject(fulfillment.RootResults)
+	var fence uint64
+	last, err := f.Log.Last(ctx, fulfillment.StreamResults, subject)
+	if err != nil && !errors.Is(err, stream.ErrNotFound) {
+		return fmt.Errorf("read last result of %s: %w", key.Request, err)
+	}
+	if last != nil {
+		fence = last.Sequence
+	}
+	if status == "" {
+		status = "nothing of that id"
+	}
+	r := fulfillment.Result{
+		RequestID: key.Request, AssetID: key.Asset, ProductID: key.Product, Type: key.Type,
+		Episode: head.Episode, Attempt: head.Attempt, Decision: fulfillment.Recheck,
+		Reason: "found " + status + " in Connect", Time: f.now().UTC(),
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("close episode of %s: %w", key.Request, err)
+	}
+	id := fulfillment.StepID(key.Request, head.Episode, "rechecked")
+	_, err = f.Log.Append(ctx, stream.Message{
+		Subject: subject, ID: id, Body: body,
+		Header: fulfillment.Envelope{
+			ID: id, Kind: "result", Schema: fulfillment.SchemaResult, Key: key,
+			Episode: head.Episode, Attempt: head.Attempt, Time: r.Time,
+		}.Header(),
+	}, stream.ExpectLast(subject, fence))
+	if errors.Is(err, stream.ErrConflict) {
+		return nil // somebody else decided just now
+	}
+	if err != nil {
+		return fmt.Errorf("close episode of %s: %w", key.Request, err)
+	}
+	return nil
+}
