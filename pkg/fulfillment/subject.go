@@ -114,6 +114,19 @@ func ParseSubject(subject string) (root string, k Key, err error) {
 	return root, k, nil
 }
 
+// ParseEventSubject reads what Key.EventSubject writes; else it fails with
+// ErrSubject.
+func ParseEventSubject(subject string) (Key, Event, error) {
+	tokens := strings.Split(subject, ".")
+	if len(tokens) != 7 || tokens[0]+"."+tokens[1] != RootEvents {
+		return Key{}, "", fmt.Errorf("%q: %w", subject, ErrSubject)
+	}
+	return Key{
+		Type: Type(UnescapeToken(tokens[2])), Product: UnescapeToken(tokens[4]),
+		Asset: UnescapeToken(tokens[5]), Request: UnescapeToken(tokens[6]),
+	}, Event(UnescapeToken(tokens[3])), nil
+}
+
 const upperHex = "0123456789ABCDEF"
 
 // EscapeToken makes s one token of a subject: every byte outside A–Z a–z 0–9 -

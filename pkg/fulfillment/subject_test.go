@@ -52,6 +52,18 @@ func TestParseSubject_OwnSubject_GivesRootAndKey(t *testing.T) {
 	}
 }
 
+func TestParseEventSubject_OwnSubject_ComesBack(t *testing.T) {
+	t.Parallel()
+	want := fulfillment.Key{Type: fulfillment.TierSetup, Product: "PRD-1", Asset: "TC.1", Request: "TCR-1"}
+	key, event, err := fulfillment.ParseEventSubject(want.EventSubject(fulfillment.EventApproved))
+	if err != nil || key != want || event != fulfillment.EventApproved {
+		t.Errorf("ParseEventSubject = %+v, %s, %v", key, event, err)
+	}
+	if _, _, err := fulfillment.ParseEventSubject(want.Subject(fulfillment.RootResults)); !errors.Is(err, fulfillment.ErrSubject) {
+		t.Errorf("a result's subject: %v, want ErrSubject", err)
+	}
+}
+
 func TestParseSubject_Foreign_TellsWhatItCan(t *testing.T) {
 	t.Parallel()
 	for subject, want := range map[string]fulfillment.Key{

@@ -293,7 +293,9 @@ func (p *Processor) byProfile(ctx context.Context, w *Work) (Verdict, error) {
 	}
 	switch profile.Policy(w.Key.Type) {
 	case PolicyApprove:
-		return Approve(), nil
+		v := Approve()
+		v.Reason = "nothing is to be done at the vendor for requests of type " + string(w.Key.Type)
+		return v, nil
 	case PolicyHold:
 		return Hold(fmt.Sprintf("requests of type %s are left to a person", w.Key.Type)), nil
 	case PolicyCall:

@@ -63,11 +63,11 @@ func (p *Profile) Policy(t fulfillment.Type) Policy {
 	switch t {
 	case fulfillment.Adjustment, fulfillment.Renew, fulfillment.Transfer:
 		return PolicyHold
-	}
-	if t.Tier() {
+	case fulfillment.TierSetup, fulfillment.TierUpdate, fulfillment.TierAdjustment:
 		return PolicyApprove
+	default:
+		return PolicyCall
 	}
-	return PolicyCall
 }
 
 // Profiles chooses the profile of a request. An error is one that a person must

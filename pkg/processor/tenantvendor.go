@@ -67,8 +67,9 @@ func (v TenantVendor) Call(ctx context.Context, w *Work, tenant string) (Answer,
 		return Answer{State: Ready}, v.API.DisableTenant(ctx, key, tenant)
 	case fulfillment.Resume:
 		return Answer{State: Ready}, v.API.EnableTenant(ctx, key, tenant)
+	default:
+		return Answer{}, errors.New("the tenant API has no call for requests of type " + string(w.Key.Type))
 	}
-	return Answer{}, errors.New("the tenant API has no call for requests of type " + string(w.Key.Type))
 }
 
 func answerOf(w *Work, t vendorapi.Tenant) Answer {

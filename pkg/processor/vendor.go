@@ -49,7 +49,7 @@ func (a Answer) Verdict(w *Work) Verdict {
 	v := Verdict{Params: a.Params}
 	switch a.State {
 	case Ready:
-		v.Decision = fulfillment.Approve
+		v.Decision, v.Reason = fulfillment.Approve, "carried out at the vendor"
 	case Pending, Unfinished:
 		v.Decision, v.Reason = fulfillment.Wait, fmt.Sprintf("the tenant is %s at the vendor", a.Status)
 		if w.overdue() {

@@ -112,6 +112,9 @@ func (c *Client) replicas(have int) int {
 func (s Stream) config(cfg jetstream.StreamConfig) jetstream.StreamConfig {
 	cfg.Name, cfg.Subjects = s.Name, s.Subjects
 	cfg.Retention, cfg.Discard, cfg.Storage = jetstream.LimitsPolicy, jetstream.DiscardOld, jetstream.FileStorage
+	if s.Memory {
+		cfg.Storage = jetstream.MemoryStorage
+	}
 	cfg.MaxAge, cfg.MaxBytes = s.MaxAge, s.MaxBytes
 	if s.MaxBytes == 0 {
 		cfg.MaxBytes = -1

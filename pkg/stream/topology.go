@@ -24,6 +24,9 @@ type Stream struct {
 	// Schedules allows messages that fire later, see ScheduleAt. It cannot be
 	// taken back from an existing stream.
 	Schedules bool
+	// Memory keeps the messages in memory: they are gone with the server. It
+	// can't be changed of an existing stream.
+	Memory bool
 }
 
 // Consumer declares one durable consumer over a whole stream, from its

@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -53,7 +54,9 @@ type Config struct {
 	Requests     List
 	TierRequests List
 	// Status asks Connect where a request stands; "" is one it does not know.
-	Status      func(ctx context.Context, key fulfillment.Key) (string, error)
+	Status func(ctx context.Context, key fulfillment.Key) (string, error)
+	// Follow reads events as they come, for Watch.
+	Follow      Follow
 	Products    []string // empty: every product that the key sees
 	Interval    time.Duration
 	Concurrency int
@@ -68,7 +71,11 @@ type Config struct {
 // Fetcher polls Connect.
 type Fetcher struct {
 	Config
-	now func() time.Time
+	now  func() time.Time
+	wake chan struct{} // holds one
+
+	mu     sync.Mutex      // guards queues
+	queues map[string]bool // assets with several requests pending
 }
 
 // New returns a Fetcher.
@@ -81,7 +88,7 @@ func New(c Config) *Fetcher {
 		c.Drain = stream.DefaultDrainTimeout
 	}
 	c.Logger = c.Logger.WithField("service", "fetcher")
-	return &Fetcher{Config: c, now: time.Now}
+	return &Fetcher{Config: c, now: time.Now, wake: make(chan struct{}, 1)}
 }
 
 // Run polls at once and then after each interval, until ctx ends. A poll that
@@ -90,11 +97,17 @@ func (f *Fetcher) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	failures := 0
+	wake := f.wake
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-wake:
+			timer.Reset(wakePause)
+			wake = nil // until it has polled: events that keep coming must not put it off
+			continue
 		case <-timer.C:
+			wake = f.wake
 		}
 		poll, err := f.Poll(ctx)
 		if ctx.Err() != nil {
@@ -148,7 +161,9 @@ func (f *Fetcher) Poll(ctx context.Context) (Poll, error) {
 		return Poll{}, fmt.Errorf("poll: %w", err)
 	}
 	t := newTally()
-	f.each(ctx, byAsset(rows), t, func(ctx context.Context, group []connect.Row) error {
+	groups := byAsset(rows)
+	f.remember(groups)
+	f.each(ctx, groups, t, func(ctx context.Context, group []connect.Row) error {
 		return f.asset(ctx, group, horizon, t)
 	})
 	f.Metrics.SetRequests(t.states)

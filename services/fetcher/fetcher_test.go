@@ -354,3 +354,31 @@ func TestPoll_PendingAgainAfterApproval_ConnectIsAsked(t *testing.T) {
 		t.Error("a request that is pending again is not processed")
 	}
 }
+
+func TestWatch_TierDone_WakesTheFetcher(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.Follow = b.client.Follow
+	b.Interval = time.Hour
+	polls := make(chan fetcher.Poll, 8)
+	b.Polled = func(p fetcher.Poll, _ error) { polls <- p }
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{}, 2)
+	for _, run := range []func(context.Context) error{b.Run, b.Watch} {
+		go func() { _ = run(ctx); ended <- struct{}{} }()
+	}
+	<-polls // the one at start
+	k := fulfillment.Key{Type: fulfillment.TierSetup, Product: "PRD-1", Asset: "TC-1", Request: "TCR-1"}
+	pipelinetest.Until(t, "an approved tier wakes the fetcher", func() bool {
+		pipelinetest.Append(t, b.client, stream.Message{Subject: k.EventSubject(fulfillment.EventApproved), Body: []byte(`{}`)})
+		select {
+		case <-polls:
+			return true
+		default:
+			return false
+		}
+	})
+	stop()
+	<-ended
+	<-ended
+}

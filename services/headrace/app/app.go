@@ -216,6 +216,9 @@ func (a *App) topology(services []string) stream.Topology {
 		}
 	}
 	all.Consumers = consumers
+	for i := range all.Streams {
+		all.Streams[i].Memory = a.cfg.DryRun // what it decided must not be taken for done
+	}
 	return all
 }
 

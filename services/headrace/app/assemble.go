@@ -53,7 +53,7 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 		case Fetcher:
 			f := a.fetcher(client, con, dead)
 			client.Handle(stream.DurableUnclaimed, a.cfg.Concurrency.For(name), f.Unclaimed)
-			run = append(run, f.Run)
+			run = append(run, f.Run, f.Watch)
 		case Committer:
 			client.Handle(stream.DurableCommitter, a.cfg.Concurrency.For(name), a.committer(client, con, dead).Handle)
 		default:
@@ -74,7 +74,7 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 func (a *App) fetcher(client *stream.Client, con *connect.Client, dead *deadletter.Writer) *fetcher.Fetcher {
 	return fetcher.New(fetcher.Config{
 		Log: client, Dead: dead, Requests: con.Requests.List, TierRequests: con.TierRequests.List,
-		Status: statusOf(con), Drain: a.cfg.DrainTimeout,
+		Status: statusOf(con), Follow: client.Follow, Drain: a.cfg.DrainTimeout,
 		Products: a.cfg.Products, Interval: a.cfg.Connect.PollInterval, Concurrency: a.cfg.Concurrency.For(Fetcher),
 		Metrics: a.metrics, Logger: a.log, Polled: a.polled,
 	})

@@ -1,0 +1,65 @@
+package fetcher
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// Follow yields the messages of a stream from a sequence on, also those that
+// are still to come, until ctx ends.
+type Follow func(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
+
+// wakePause lets what happens together wake the fetcher once, and gives Connect
+// a moment to move the requests that waited.
+const wakePause = 500 * time.Millisecond
+
+// Watch has the next poll come early when an event makes other requests due: a
+// tier configuration that sales wait for, or an asset with more requests. The
+// events are no source of truth: one that is missed costs a poll interval.
+func (f *Fetcher) Watch(ctx context.Context) error {
+	last, err := f.Log.LastSequence(ctx, fulfillment.StreamEvents)
+	if err != nil {
+		f.Logger.WithError(err).Warn("events not followed: what they make due waits for the next poll")
+		return nil
+	}
+	for m, err := range f.Follow(ctx, fulfillment.StreamEvents, fulfillment.RootEvents+".>", last+1) {
+		if err != nil {
+			f.Logger.WithError(err).Warn("events no longer followed: what they make due waits for the next poll")
+			return nil
+		}
+		key, event, err := fulfillment.ParseEventSubject(m.Subject)
+		if err != nil || !event.Closes() || !key.Type.Tier() && !f.waits(key.Asset) {
+			continue
+		}
+		select {
+		case f.wake <- struct{}{}:
+		default: // it is awake already
+		}
+	}
+	return nil
+}
+
+// waits reports whether more than one request of the asset was pending.
+func (f *Fetcher) waits(asset string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.queues[asset]
+}
+
+// remember notes the assets of which requests wait for others.
+func (f *Fetcher) remember(groups [][]connect.Row) {
+	queues := map[string]bool{}
+	for _, g := range groups {
+		if len(g) > 1 {
+			queues[g[0].AssetID] = true
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queues = queues
+}
