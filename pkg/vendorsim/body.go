@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A body is what POST and PUT send. A nil pointer was not sent.
@@ -39,6 +40,9 @@ func readBody(data []byte) (*body, *answer) {
 			return nil, refusal(http.StatusUnprocessableEntity, "%s", why)
 		}
 	}
+	if _, err := b.slow(); err != nil {
+		return nil, refusal(http.StatusUnprocessableEntity, "%v", err)
+	}
 	return b, nil
 }
 
@@ -64,8 +68,21 @@ func (b *body) status() string {
 	return StatusReady
 }
 
-// apply writes to the tenant what the body has.
-func (b *body) apply(t *Tenant) {
+// slow is how long a parameter asks the vendor to take, or 0.
+func (b *body) slow() (time.Duration, error) {
+	for _, value := range b.words() {
+		if given, ok := strings.CutPrefix(value, "slow:"); ok {
+			return time.ParseDuration(strings.TrimSpace(given))
+		}
+	}
+	return 0, nil
+}
+
+// apply writes to the tenant what the body has, as of now.
+func (b *body) apply(t *Tenant, now time.Time) {
+	if slow, _ := b.slow(); slow > 0 { // readBody has refused what cannot be read
+		t.ReadyAt = now.Add(slow)
+	}
 	t.RequestID, t.Items, t.Status = b.RequestID, b.Items, b.status()
 	if b.ExternalID != "" {
 		t.ExternalID = b.ExternalID

@@ -59,7 +59,7 @@ func (s *Server) put(t Tenant) *Tenant {
 // show is the tenant as it is at this moment. The caller holds the mutex.
 func (s *Server) show(t *Tenant) Tenant {
 	shown := t.clone()
-	if s.opts.Now().Before(t.Created.Add(s.opts.Async)) {
+	if s.opts.Now().Before(t.ReadyAt) {
 		shown.Status = StatusProcessing
 	}
 	return shown

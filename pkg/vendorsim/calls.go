@@ -13,8 +13,9 @@ func (s *Server) create(c *call) *answer {
 	start := s.begin()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fresh := Tenant{ID: s.newID(), Created: s.opts.Now()}
-	b.apply(&fresh)
+	now := s.opts.Now()
+	fresh := Tenant{ID: s.newID(), Created: now, ReadyAt: now.Add(s.opts.Async)}
+	b.apply(&fresh, now)
 	t := s.put(fresh)
 	s.done(c, Create, start, t, b.RequestID)
 	return &answer{status: http.StatusCreated, value: s.show(t)}
@@ -40,7 +41,7 @@ func (s *Server) update(c *call) *answer {
 		return refused
 	}
 	return s.change(c, Update, b.RequestID, func(t *Tenant) *answer {
-		b.apply(t)
+		b.apply(t, s.opts.Now())
 		return &answer{status: http.StatusOK, value: s.show(t)}
 	})
 }

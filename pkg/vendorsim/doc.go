@@ -19,6 +19,8 @@
 //
 // A parameter whose value is "status: x" makes x the status of the tenant, once it is provisioned: "status: failed" is a
 // provisioning that fails.
+// A value "slow: 8s" lets the provisioning, or the update, take so long: the status is "processing" until then. A duration
+// that cannot be read is refused.
 //
 // With idempotency mode "key", a call that repeats the Idempotency-Key, method and path of a successful one gets the first
 // answer again, with the header Idempotency-Replayed: true, and has no effect; it waits if the first is still running. With

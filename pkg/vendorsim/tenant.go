@@ -35,6 +35,8 @@ type Tenant struct {
 	Customer   Customer       `json:"customer"`
 	Parameters map[string]any `json:"parameters"`
 	Created    time.Time      `json:"created"`
+	// ReadyAt is when the last provisioning or update ends or ended.
+	ReadyAt time.Time `json:"-"`
 }
 
 // A Product is what was bought.

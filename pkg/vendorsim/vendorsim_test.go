@@ -183,6 +183,25 @@ func TestServer_Async_IsReadyLater(t *testing.T) {
 	}
 }
 
+func TestServer_Slow_TakesSoLong(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	pass := func(d time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(d) }
+	v := newVendor(t, vendorsim.Options{Async: time.Second, Now: clock})
+	slow := strings.Replace(order, `"eu"`, `"slow: 8s"`, 1)
+	for _, call := range [][2]string{{"POST", "/tenant"}, {"PUT", "/tenant/T-1"}} {
+		v.mustSend(t, map[string]int{"POST": 201, "PUT": 200}[call[0]], call[0], call[1], "", slow)
+		for _, want := range []string{"processing", "ready"} {
+			if got, _ := v.Tenant("T-1"); got.Status != want {
+				t.Errorf("%s at %v: %s, want %s", call[0], now, got.Status, want)
+			}
+			pass(8 * time.Second)
+		}
+	}
+}
+
 func TestServer_BadBodies_AreRefused(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, vendorsim.Options{})
@@ -198,6 +217,7 @@ func TestServer_BadBodies_AreRefused(t *testing.T) {
 		{`{"externalId":"a","items":[{"quantity":"7"}]}`, `quantity "7" is neither`, 422},
 		{`{"externalId":"a","items":[{"quantity":-1}]}`, `quantity -1 is neither`, 422},
 		{`{"externalId":"a","parameters":{"x":"reject: no Ümlauts"}}`, `{"message":"no Ümlauts"}`, 422},
+		{`{"externalId":"a","parameters":{"x":"slow: soon"}}`, "invalid duration", 422},
 		{`{"externalId":"a","parameters":{"x":"reject"}}`, "the order is rejected", 422},
 	} {
 		for method, path := range map[string]string{"POST": "/tenant", "PUT": "/tenant/T-9"} {
