@@ -43,8 +43,8 @@ var allowedOn = map[string][]string{
 	typeResume:     {assetSuspended},
 	typeCancel:     {assetActive, assetSuspended},
 	typeAdjustment: {assetActive, assetSuspended, assetTerminating},
-	"renew":        {assetActive, assetSuspended},
-	"transfer":     {assetActive, assetSuspended},
+	typeRenew:      {assetActive, assetSuspended},
+	typeTransfer:   {assetActive, assetSuspended},
 }
 
 func (s *Server) assetForRequest(kind, id string) (object, error) {

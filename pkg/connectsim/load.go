@@ -8,6 +8,7 @@ import (
 // LoadOptions says how many pending requests Load adds.
 type LoadOptions struct {
 	Purchases, Changes, Cancels, Suspends, Resumes int
+	Adjustments, Renews, Transfers                 int
 	TierRequests                                   int
 }
 
@@ -35,9 +36,13 @@ func (s *Server) load(o LoadOptions) {
 	}{
 		{typePurchase, o.Purchases}, {typeChange, o.Changes}, {typeCancel, o.Cancels},
 		{typeSuspend, o.Suspends}, {typeResume, o.Resumes},
+		{typeAdjustment, o.Adjustments}, {typeRenew, o.Renews}, {typeTransfer, o.Transfers},
 	}
 	// Each is created a second after the one before, and the last just now.
-	count := o.Purchases + o.Changes + o.Cancels + o.Suspends + o.Resumes
+	count := 0
+	for _, t := range todo {
+		count += t.left
+	}
 	created := s.opts.Now().Truncate(time.Second).Add(-time.Duration(count) * time.Second)
 	for more := true; more; {
 		more = false

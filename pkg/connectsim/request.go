@@ -24,6 +24,8 @@ const (
 	typeSuspend    = "suspend"
 	typeResume     = "resume"
 	typeAdjustment = "adjustment"
+	typeRenew      = "renew"
+	typeTransfer   = "transfer"
 )
 
 func isTerminal(status string) bool {

@@ -68,6 +68,23 @@ func (s *Server) Assets() []Asset {
 	})
 }
 
+// Statuses tells the status of every request and tier request by id. Raw rows
+// are left out.
+func (s *Server) Statuses() map[string]string {
+	s.wake()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	statuses := make(map[string]string, len(s.requests.rows)+len(s.tierRequests.rows))
+	for _, list := range [][]*record{s.requests.rows, s.tierRequests.rows} {
+		for _, r := range list {
+			if !r.loose {
+				statuses[r.id] = text(r.body, "status")
+			}
+		}
+	}
+	return statuses
+}
+
 // Counts tells how many requests there are by type and status. Raw rows are
 // left out.
 func (s *Server) Counts() map[string]map[string]int {
