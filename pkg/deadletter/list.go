@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,23 +65,29 @@ func (f Filter) subject() string {
 		token(f.Product) + "." + token(f.Asset) + "." + token(f.Request)
 }
 
-// List returns the dead letters that match f, oldest first. Whatever lies in
-// the stream is listed, also what is not a letter of ours.
+// List returns the dead letters that match f, oldest first, less those that an
+// operator has dealt with. Whatever else lies in the stream is listed, also what
+// is not a letter of ours.
 func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 	filter := f.subject()
 	if f == (Filter{}) {
 		filter = ""
 	}
 	entries := []Entry{}
+	settled := map[uint64]bool{}
 	for m, err := range r.Read(ctx, fulfillment.StreamDead, filter, 1) {
 		if err != nil {
 			return nil, fmt.Errorf("list dead letters: %w", err)
 		}
 		e := entryOf(m)
+		if e.Stage == fulfillment.StageAudit && f.Stage != fulfillment.StageAudit {
+			settled[e.Sequence] = true
+			continue // not a letter, but what was done to one
+		}
 		e.Headers, e.Body = nil, nil
 		entries = append(entries, e)
 	}
-	return entries, nil
+	return slices.DeleteFunc(entries, func(e Entry) bool { return settled[e.position()] }), nil
 }
 
 // Get returns the dead letter with that id, or the last one of the request with
@@ -100,7 +107,9 @@ func Get(ctx context.Context, r Reader, id string) (Entry, error) {
 		if err != nil {
 			return Entry{}, fmt.Errorf("get dead letter of %s: %w", id, err)
 		}
-		last = m
+		if entryOf(m).Stage != fulfillment.StageAudit {
+			last = m
+		}
 	}
 	if last == nil {
 		return Entry{}, fmt.Errorf("%s: %w", id, ErrNotFound)
@@ -121,4 +130,10 @@ func entryOf(m *stream.Stored) Entry {
 	e.Subject, e.Stream, e.Sequence = l.Subject, l.Stream, l.Sequence
 	e.Headers, e.Body = l.Headers, l.Body
 	return e
+}
+
+// position is the letter's own sequence.
+func (e Entry) position() uint64 {
+	n, _ := strconv.ParseUint(e.ID, 10, 64) // entryOf wrote it
+	return n
 }

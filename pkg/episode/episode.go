@@ -125,7 +125,7 @@ func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error
 		return "", err
 	}
 	switch {
-	case buried != 0 && letter.Episode == head.Episode && isLast(letter, head, decided):
+	case buried != 0 && letter.Stage != fulfillment.StageAudit && letter.Episode == head.Episode && isLast(letter, head, decided):
 		if letter.Stage == fulfillment.StageHold {
 			return fulfillment.StateHeld, nil
 		}

@@ -40,4 +40,6 @@ const (
 	// understood may be tried, by a type service and by the committer.
 	StageProcess Stage = "process"
 	StageCommit  Stage = "commit"
+	// StageAudit is what an operator did to a dead letter. It is none itself.
+	StageAudit Stage = "audit"
 )

@@ -211,6 +211,10 @@ func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (boo
 	if d.Attempt == 1 {
 		return true, nil
 	}
+	closing, err := episode.ClosingOf(ctx, p.log, w.Key)
+	if err != nil || closing.Covers(w.Episode) {
+		return false, err
+	}
 	dead, err := p.dead.Has(ctx, w.Key, d.Stream, d.Sequence)
 	return !dead, err
 }
