@@ -18,7 +18,7 @@ import (
 	"github.com/headrace/headrace/pkg/stream/streamtest"
 )
 
-const patience = 15 * time.Second
+const patience = 45 * time.Second // the stock subscriber is slow to begin on a busy machine
 
 // site is a broker with our EVENTS stream, a client of ours and a connection of
 // the other team's.
