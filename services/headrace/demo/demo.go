@@ -25,7 +25,8 @@ var ErrOutcome = errors.New("not every request reached the outcome that it shoul
 
 // Options of a demo.
 type Options struct {
-	// Requests is how many there are at the start, of all five types.
+	// Requests is how many there are at the start. From twenty on some of them do not
+	// take the ordinary course: see outcomes.
 	Requests int
 	// Exit ends the demo once they are finished. Without it new ones keep
 	// coming until the context ends.

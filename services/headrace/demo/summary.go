@@ -3,140 +3,138 @@ package demo
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
-
-	"github.com/headrace/headrace/pkg/connectsim"
-	"github.com/headrace/headrace/pkg/vendorsim"
 )
 
-// types are the types of request in the demo, in the table's order.
-func types() []string { return []string{"purchase", "change", "cancel", "suspend", "resume"} }
-
-// row counts the requests of one type.
+// row counts the requests of one type of which the same should become.
 type row struct {
-	requests, approved, failed, open int
-	right                            int // in the state they should be in, at Connect and at the vendor
+	kind  string
+	want  outcome
+	right int // that came out so
+	open  int // of which more is to become
+	wrong []fault
 }
 
-func (r *row) add(o row) {
-	r.requests += o.requests
-	r.approved += o.approved
-	r.failed += o.failed
-	r.open += o.open
-	r.right += o.right
-}
+// fault is a request that came out otherwise.
+type fault struct{ id, how string }
+
+func (r row) requests() int { return r.right + r.open + len(r.wrong) }
 
 type summary struct {
-	rows     map[string]*row
-	total    row
+	rows     []row
 	overlaps int // pairs of operations on one subscription at the same time
+	strays   int // effects at the vendor that belong to no request
+}
+
+// total is the sum of all rows.
+func (s summary) total() row {
+	var t row
+	for _, r := range s.rows {
+		t.right += r.right
+		t.open += r.open
+		t.wrong = append(t.wrong, r.wrong...)
+	}
+	return t
 }
 
 func (s summary) good() bool {
-	return s.total.requests > 0 && s.total.right == s.total.requests && s.overlaps == 0
+	t := s.total()
+	return t.right > 0 && t.right == t.requests() && s.overlaps == 0 && s.strays == 0
 }
 
 // summary looks at both simulators.
 func (w *world) summary() summary {
-	s := summary{rows: map[string]*row{}, overlaps: len(w.vendor.Overlaps())}
-	for _, t := range types() {
-		s.rows[t] = new(row)
+	p := w.proof()
+	s := summary{overlaps: len(w.vendor.Overlaps())}
+	for key, ops := range p.effects {
+		if !w.known[key] {
+			s.strays += len(ops)
+		}
 	}
-	books := w.books()
-	for _, r := range w.connect.Requests() {
-		one := row{requests: 1}
-		switch r.Status {
-		case "approved":
-			one.approved = 1
-		case "failed":
-			one.failed = 1
-		default:
-			one.open = 1
+	for _, kind := range kinds() {
+		for _, want := range outcomes() {
+			if r := w.row(p, kind, want); r.requests() > 0 {
+				s.rows = append(s.rows, r)
+			}
 		}
-		if right(r, books[r.AssetID]) {
-			one.right = 1
-		}
-		if s.rows[r.Type] != nil {
-			s.rows[r.Type].add(one)
-		}
-		s.total.add(one)
 	}
 	return s
 }
 
-// account is what the vendor has of one subscription.
-type account struct {
-	tenants []vendorsim.Tenant
-	effects map[string]int // by kind of operation
-}
-
-func (w *world) books() map[string]account {
-	books := map[string]account{}
-	for _, t := range w.vendor.Tenants() {
-		a := books[t.ExternalID]
-		a.tenants = append(a.tenants, t)
-		a.effects = map[string]int{}
-		books[t.ExternalID] = a
-	}
-	for _, op := range w.vendor.Operations() {
-		if a, ok := books[op.ExternalID]; ok {
-			a.effects[op.Kind]++
+func (w *world) row(p *proof, kind string, want outcome) row {
+	r := row{kind: kind, want: want}
+	for _, o := range w.orders {
+		if o.kind != kind || o.want != want {
+			continue
+		}
+		if !w.finished(o, p.statuses[o.id]) {
+			r.open++
+		} else if how := p.judge(o); how != "" {
+			r.wrong = append(r.wrong, fault{o.id, how})
+		} else {
+			r.right++
 		}
 	}
-	return books
+	return r
 }
 
-// right tells whether a request reached the outcome that it should: approved at
-// Connect, and carried out at the vendor, on one tenant.
-func right(r connectsim.Request, a account) bool {
-	if r.Status != "approved" || len(a.tenants) != 1 {
-		return false
-	}
-	t := a.tenants[0]
-	if r.Params["subscription_id"] != t.ID {
-		return false
-	}
-	switch r.Type {
-	case "purchase":
-		return t.State == vendorsim.StateActive && t.RequestID == r.ID && a.effects[vendorsim.Create] == 1
-	case "change":
-		return t.State == vendorsim.StateActive && t.RequestID == r.ID && a.effects[vendorsim.Update] > 0
-	case "cancel":
-		return t.State == vendorsim.StateDeleted
-	case "suspend":
-		return t.State == vendorsim.StateSuspended
-	case "resume":
-		return t.State == vendorsim.StateActive && a.effects[vendorsim.Enable] > 0
-	}
-	return false
-}
+// told is how many of the requests that came out wrong are listed for each row.
+const told = 10
 
 // print ends with the table.
 func (s summary) print(out io.Writer, took time.Duration) error {
+	t := s.total()
 	verdict := "every request reached the outcome that it should"
-	if wrong := s.total.requests - s.total.open - s.total.right; wrong > 0 {
-		verdict = fmt.Sprintf("%d of %d requests did NOT reach the outcome that they should", wrong, s.total.requests)
-	} else if s.total.open > 0 {
-		verdict = fmt.Sprintf("%d requests are still open, every other reached the outcome that it should", s.total.open)
+	if len(t.wrong) > 0 {
+		verdict = fmt.Sprintf("%d of %d requests did NOT reach the outcome that they should", len(t.wrong), t.requests())
+	} else if t.open > 0 {
+		verdict = fmt.Sprintf("%d requests are still open, every other reached the outcome that it should", t.open)
 	}
-	_, err := fmt.Fprintf(out, "\nAfter %s, counted in the simulated Connect and at the simulated vendor: %s;\n"+
-		"operations on one subscription at the same time: %d.\n\n", took.Round(100*time.Millisecond), verdict, s.overlaps)
-	if err != nil {
-		return fmt.Errorf("print summary: %w", err)
+	p := &printer{out: out}
+	p.line("\nAfter %s, counted in the simulated Connect and at the simulated vendor: %s;\n"+
+		"operations on one subscription at the same time: %d; effects that no request asked for: %d.\n",
+		took.Round(100*time.Millisecond), verdict, s.overlaps, s.strays)
+	for _, r := range s.rows {
+		r.list(p)
 	}
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	line := func(name string, r row) {
-		// Flush tells what went wrong with any of the lines.
-		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t\n", name, r.requests, r.approved, r.failed, r.open, r.right)
+	const format = "%-16s  %-38s  %8v  %11v  %4v  %9v"
+	p.line(format, "TYPE", "EXPECTED", "REQUESTS", "AS EXPECTED", "OPEN", "OTHERWISE")
+	for _, r := range append(s.rows, t) {
+		kind := r.kind
+		if kind == "" {
+			kind = "total"
+		}
+		p.line(format, kind, r.want, r.requests(), r.right, r.open, len(r.wrong))
 	}
-	_, _ = fmt.Fprintln(t, "TYPE\tREQUESTS\tAPPROVED\tFAILED\tOPEN\tAS IT SHOULD\t")
-	for _, name := range types() {
-		line(name, *s.rows[name])
+	return p.err
+}
+
+// list names those that came out otherwise.
+func (r row) list(p *printer) {
+	if len(r.wrong) == 0 {
+		return
 	}
-	line("total", s.total)
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("print summary: %w", err)
+	p.line("%s, expected: %s", r.kind, r.want)
+	for _, f := range r.wrong[:min(told, len(r.wrong))] {
+		p.line("  %s: %s", f.id, f.how)
 	}
-	return nil
+	if more := len(r.wrong) - told; more > 0 {
+		p.line("  and %d more", more)
+	}
+	p.line("")
+}
+
+// printer keeps the first error.
+type printer struct {
+	out io.Writer
+	err error
+}
+
+func (p *printer) line(format string, args ...any) {
+	if p.err != nil {
+		return
+	}
+	if _, err := fmt.Fprintf(p.out, format+"\n", args...); err != nil {
+		p.err = fmt.Errorf("print summary: %w", err)
+	}
 }

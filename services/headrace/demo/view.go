@@ -23,7 +23,8 @@ type view interface {
 }
 
 func newView(o Options, w *world, m *telemetry.Metrics, r app.Ready) view {
-	_, _ = fmt.Fprintf(o.Out, "%d requests wait in a simulated Connect; some answers get lost on purpose.\n\n"+
+	_, _ = fmt.Fprintf(o.Out, "%d requests wait in a simulated Connect; some answers get lost on purpose, and customers take a second to\n"+
+		"answer what they are asked.\n\n"+
 		"  Connect  %s   (its calls: %s/_sim/calls)\n  vendor   %s   (its tenants: %[4]s/_sim/tenants)\n  metrics  http://%s/metrics\n\n",
 		o.Requests, string(w.cfg.Connect.Endpoint), strings.TrimSuffix(string(w.cfg.Connect.Endpoint), "/public/v1"),
 		string(w.cfg.Vendor.Endpoint), r.HTTP)
@@ -31,7 +32,8 @@ func newView(o Options, w *world, m *telemetry.Metrics, r app.Ready) view {
 		_, _ = fmt.Fprint(o.Out, "New requests keep coming; Ctrl-C ends the demo.\n\n")
 	}
 	if o.Live {
-		return newBars(o.Out, m)
+		// Without Exit special requests come in any case.
+		return newBars(o.Out, m, func(kind string) bool { return !o.Exit || w.has(kind) })
 	}
 	return &lines{out: o.Out, began: time.Now()}
 }
@@ -48,13 +50,19 @@ func (l *lines) show(byType map[string]progress, all progress) {
 		return
 	}
 	l.last = now
-	var parts []string
-	for _, t := range types() {
-		parts = append(parts, fmt.Sprintf("%s %d/%d", t, byType[t].finished, byType[t].total))
+	var open []string
+	for _, kind := range kinds() {
+		if n := byType[kind].total - byType[kind].finished; n > 0 {
+			open = append(open, fmt.Sprintf("%s %d", kind, n))
+		}
+	}
+	what := "all finished"
+	if len(open) > 0 {
+		what = "open: " + strings.Join(open, ", ")
 	}
 	elapsed := now.Sub(l.began)
 	_, _ = fmt.Fprintf(l.out, "%5.1fs  %d/%d  %4.0f/s  %s\n", elapsed.Seconds(), all.finished, all.total,
-		float64(all.finished)/elapsed.Seconds(), strings.Join(parts, "  "))
+		float64(all.finished)/elapsed.Seconds(), what)
 }
 
 func (l *lines) end() {}
@@ -71,17 +79,20 @@ type bars struct {
 	states map[string]string
 }
 
-func newBars(out io.Writer, m *telemetry.Metrics) *bars {
+func newBars(out io.Writer, m *telemetry.Metrics, has func(kind string) bool) *bars {
 	b := &bars{
 		metrics: m, pool: mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh(), mpb.WithWidth(100)),
 		byType: map[string]*mpb.Bar{}, states: map[string]string{},
 	}
 	add := func(name string, tail decor.Decorator) *mpb.Bar {
 		return b.pool.AddBar(0,
-			mpb.PrependDecorators(decor.Name(name, decor.WC{W: 9, C: decor.DindentRight}), decor.CountersNoUnit("%d/%d", decor.WC{W: 10})),
+			mpb.PrependDecorators(decor.Name(name, decor.WC{W: 16, C: decor.DindentRight}), decor.CountersNoUnit("%d/%d", decor.WC{W: 10})),
 			mpb.AppendDecorators(tail))
 	}
-	for _, name := range types() {
+	for _, name := range kinds() {
+		if !has(name) {
+			continue
+		}
 		b.byType[name] = add(name, decor.Any(func(decor.Statistics) string {
 			b.mu.Lock()
 			defer b.mu.Unlock()

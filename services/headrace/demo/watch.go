@@ -4,28 +4,69 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/headrace/headrace/pkg/connectsim"
 )
 
 // progress is how far the requests of one type have come, as Connect has it.
 type progress struct{ total, finished int }
 
-func (w *world) progress() (map[string]progress, progress) {
+func (w *world) progress(statuses map[string]string) (map[string]progress, progress) {
 	byType, all := map[string]progress{}, progress{}
-	for typ, states := range w.connect.Counts() {
-		var p progress
-		for state, n := range states {
-			p.total += n
-			if state != "pending" {
-				p.finished += n
-			}
+	for _, o := range w.orders {
+		p := byType[o.kind]
+		p.total++
+		all.total++
+		if w.finished(o, statuses[o.id]) {
+			p.finished++
+			all.finished++
 		}
-		byType[typ] = p
-		all.total += p.total
-		all.finished += p.finished
+		byType[o.kind] = p
 	}
 	return byType, all
+}
+
+// settle is how long a request is watched before it is taken for left to a
+// person: several polls.
+const settle = 2 * time.Second
+
+// finished tells whether nothing more becomes of the request. One that is to be
+// left to a person is, once Connect listed it as pending for a while.
+func (w *world) finished(o order, status string) bool {
+	switch status {
+	case "approved", "failed":
+		return true
+	case "pending":
+		return o.want == forPerson && w.ledger.lastList().Sub(o.made) > settle
+	}
+	return false
+}
+
+// thinks is how long a customer takes to answer.
+const thinks = time.Second
+
+// answer is the customers answering what they were asked.
+func (w *world) answer(statuses map[string]string) error {
+	for _, o := range w.orders {
+		if o.answers == nil || statuses[o.id] != "inquiring" {
+			continue
+		}
+		since, known := w.asked[o.id]
+		if !known {
+			w.asked[o.id] = time.Now()
+			continue
+		}
+		if time.Since(since) < thinks {
+			continue
+		}
+		delete(w.asked, o.id)
+		say := w.connect.Answer
+		if o.tier() {
+			say = w.connect.AnswerTier
+		}
+		if err := say(o.id, o.answers); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // watch shows the progress until the demo is over: with Exit when all requests
@@ -45,14 +86,18 @@ func (w *world) watch(ctx context.Context, o Options, v view) error {
 	for {
 		select {
 		case <-look.C:
-			byType, all := w.progress()
+			statuses := w.connect.Statuses()
+			if err := w.answer(statuses); err != nil {
+				return err
+			}
+			byType, all := w.progress(statuses)
 			v.show(byType, all)
 			if o.Exit && all.finished == all.total {
 				return nil
 			}
 		case <-more.C:
 			if !o.Exit {
-				w.connect.Load(connectsim.LoadOptions{Purchases: 2, Changes: 2, Cancels: 1, Suspends: 1, Resumes: 1})
+				w.more()
 			}
 		case <-late:
 			return nil // the table tells what is open

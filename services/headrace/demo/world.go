@@ -30,19 +30,30 @@ const (
 type world struct {
 	connect *connectsim.Server
 	vendor  *vendorsim.Server
+	ledger  *ledger
 	cfg     *config.Config
 	began   time.Time
 	servers []*http.Server
+
+	orders       []order
+	known        map[string]bool      // the orders' ids
+	asked        map[string]time.Time // since when customers know of the inquiries that are open
+	rounds, slow int                  // what the next special order is
 }
 
 func newWorld(ctx context.Context, dir string, requests int) (*world, error) {
-	w := &world{connect: connectsim.New(connectsim.Options{APIKey: demoKey, Empty: true}), began: time.Now()}
+	w := &world{
+		connect: connectsim.New(connectsim.Options{APIKey: demoKey, Empty: true}), began: time.Now(),
+		known: map[string]bool{}, asked: map[string]time.Time{},
+	}
 	w.vendor = vendorsim.New(vendorsim.Options{Async: vendorAsync, Work: vendorWork, Adopt: w.adopt})
-	w.connect.Load(share(requests))
+	w.ledger = newLedger(w.connect.Handler())
+	w.connect.AddProduct(product())
+	w.load(requests)
 	if err := w.trouble(); err != nil {
 		return nil, err
 	}
-	connectURL, err := w.serve(ctx, w.connect.Handler())
+	connectURL, err := w.serve(ctx, w.ledger)
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +70,6 @@ func newWorld(ctx context.Context, dir string, requests int) (*world, error) {
 	w.cfg.DataDir = filepath.Join(dir, "data")
 	w.cfg.HTTPAddr = "127.0.0.1:0"
 	return w, nil
-}
-
-// share divides n requests among the types.
-func share(n int) connectsim.LoadOptions {
-	each := n / 5
-	return connectsim.LoadOptions{Purchases: n - 4*each, Changes: each, Cancels: each, Suspends: each, Resumes: each}
 }
 
 // adopt lets the vendor know the tenants of the subscriptions that there are.
