@@ -25,7 +25,7 @@ func TestMain_WrongUse_SaysWhatToDo(t *testing.T) {
 		stderr string // its first line
 	}{
 		{"ded", "", 2, `headrace: there is no command "headrace ded"; did you mean dead?`},
-		{"dead", "", 2, `headrace: dead what? The commands are list, show`},
+		{"dead", "", 2, `headrace: dead what? The commands are discard, list, redrive, show`},
 		{"dead lsit", "", 2, `headrace: there is no command "headrace dead lsit"; did you mean list?`},
 		{"dead list x", "", 2, `headrace: headrace dead list takes no arguments, and was given "x"`},
 		{"dead list --limit -1", "", 2, `headrace: --limit -1 is below zero`},
@@ -169,7 +169,7 @@ func TestVersion_JSON_HasFields(t *testing.T) {
 func TestHelp_Pages_AsReviewed(t *testing.T) {
 	t.Parallel()
 	for _, page := range []string{
-		"", "up", "run", "dead", "dead list", "dead show", "doctor", "health", "sim", "sim connect", "sim vendor", "demo", "version", "settings",
+		"", "up", "run", "dead", "dead list", "dead show", "dead redrive", "dead discard", "doctor", "health", "sim", "sim connect", "sim vendor", "demo", "version", "settings",
 	} {
 		name := filepath.Join("testdata", "help", strings.ReplaceAll("headrace "+page, " ", "-")+".txt")
 		name = strings.Replace(name, "-.txt", ".txt", 1)

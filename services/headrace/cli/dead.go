@@ -20,7 +20,7 @@ func (p *Program) dead() *cobra.Command {
 service takes its type, a person must decide, or it was tried as often as
 something not understood may be. It waits until somebody looks.`,
 	})
-	cmd.AddCommand(p.deadList(), p.deadShow())
+	cmd.AddCommand(p.deadList(), p.deadShow(), p.deadRedrive(), p.deadDiscard())
 	return cmd
 }
 

@@ -285,3 +285,64 @@ func TestBroker_OnlyTheOwnerOfTheDirectoryGetsIn(t *testing.T) {
 		t.Error("the broker lets in whoever knows its address")
 	}
 }
+
+func TestDeadRedrive_HeldRequest_GoesOnAsTheOperatorSays(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{Idempotency: vendorsim.IdempotencyNone})
+	s.env["HEADRACE_VENDOR_IDEMPOTENCY"] = "none"
+	if err := s.vendor.Faults().Set([]simfault.Fault{{Method: http.MethodPost, Path: "/tenant$", Drop: simfault.DropAfter, Times: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	id := s.connect.AddRequest(connectsim.NewRequest{
+		Lines: []connectsim.Line{{Item: "NW-SEAT", Quantity: "5"}}, Params: map[string]string{"admin_email": "ann@example.com"},
+	})
+	s.start("up")
+	s.until("it is held, as the outcome is not known", func() bool {
+		r := s.run("dead", "list", "--output", "json", "--stage", "hold")
+		return strings.Contains(r.stdout, id)
+	})
+	if r := s.run("dead", "redrive", id); r.status != 1 || !strings.Contains(r.stdout+r.stderr, "say whether it was done") {
+		t.Errorf("without an outcome: status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
+	if r := s.run("dead", "redrive", id, "--outcome", "maybe"); r.status != 2 {
+		t.Errorf("an outcome that is none: status %d\n%s", r.status, r.stderr)
+	}
+	tenant := s.vendor.Tenants()[0].ID
+	if r := s.run("dead", "redrive", id, "--outcome", "done", "--set", "subscription_id="+tenant); r.status != 0 {
+		t.Errorf("status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
+	s.until("it is approved", s.settled)
+	got, _ := s.connect.Request(id)
+	if n := len(s.vendor.Tenants()); n != 1 || got.Status != "approved" || got.Params["subscription_id"] != tenant {
+		t.Errorf("%d tenants; request is %s with %v", n, got.Status, got.Params)
+	}
+	if r := s.run("dead", "redrive", id); r.status != 0 && !strings.Contains(r.stdout+r.stderr, "no such dead letter") {
+		t.Errorf("once more: status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
+}
+
+func TestDeadDiscard_HeldRequest_FreesItsSubscription(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	id := s.connect.AddRequest(connectsim.NewRequest{
+		Type: "change", Lines: []connectsim.Line{{Item: "NW-SEAT", Quantity: "5", Old: "2"}}, Params: map[string]string{"admin_email": "ann@example.com"},
+	})
+	s.start("up") // the vendor does not know the tenant
+	s.until("it is held", func() bool { return strings.Contains(s.run("dead", "list", "--stage", "hold").stdout, id) })
+	if r := s.run("dead", "discard", id, "--reason", "settled with the customer"); r.status != 0 {
+		t.Fatalf("status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
+	if r := s.run("dead", "list", "--output", "json"); strings.TrimSpace(r.stdout) != "[]" {
+		t.Errorf("still listed:\n%s", r.stdout)
+	}
+	asset, _ := s.connect.Request(id)
+	s.vendor.Add(vendorsim.Tenant{ID: connectsim.TenantOf(asset.AssetID), ExternalID: asset.AssetID})
+	if err := s.connect.SetStatus(id, "failed"); err != nil {
+		t.Fatal(err)
+	}
+	next := s.connect.AddRequest(connectsim.NewRequest{Type: "suspend", AssetID: asset.AssetID})
+	s.until("the next request of the subscription is approved", func() bool {
+		r, _ := s.connect.Request(next)
+		return r.Status == "approved"
+	})
+}
