@@ -29,7 +29,7 @@ func arrows() map[string]string {
 		"pkg/stream/traps":       "",
 		"pkg/vendorapi":          "pkg/connect pkg/upstream",
 		// What the services share.
-		"pkg/deadletter":   "pkg/fulfillment pkg/stream",
+		"pkg/deadletter":   "pkg/episode pkg/fulfillment pkg/stream",
 		"pkg/episode":      "pkg/fulfillment pkg/stream",
 		"pkg/processor":    "pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream pkg/vendorapi",
 		"pkg/pipelinetest": "pkg/fulfillment pkg/stream pkg/stream/streamtest",
