@@ -109,7 +109,7 @@ func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error
 		return "", err
 	}
 	if closing.Covers(head.Episode) {
-		return stateOfEvent(closing.Event), nil
+		return fulfillment.StateOf(closing.Event), nil
 	}
 	var result fulfillment.Result
 	decided, err := lastBody(ctx, r, fulfillment.StreamResults, head.Key.Subject(fulfillment.RootResults), &result)
@@ -125,7 +125,7 @@ func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error
 		return "", err
 	}
 	switch {
-	case buried != 0 && letter.Stage != fulfillment.StageAudit && letter.Episode == head.Episode && isLast(letter, head, decided):
+	case buried != 0 && letter.Stage != fulfillment.StageAudit && letter.Episode == head.Episode && letter.Stands(head.Sequence, decided):
 		if letter.Stage == fulfillment.StageHold {
 			return fulfillment.StateHeld, nil
 		}
@@ -138,28 +138,6 @@ func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error
 		return fulfillment.StateDeciding, nil
 	}
 	return fulfillment.StateQueued, nil
-}
-
-// isLast reports whether nothing came after the letter: a letter about a result
-// is overtaken by a later one, one about a request by any, or by a retry.
-func isLast(l fulfillment.Letter, head Head, decided uint64) bool {
-	if l.Stream == fulfillment.StreamResults {
-		return l.Sequence >= decided
-	}
-	return decided == 0 && l.Sequence >= head.Sequence
-}
-
-func stateOfEvent(e fulfillment.Event) fulfillment.State {
-	switch e {
-	case fulfillment.EventApproved:
-		return fulfillment.StateApproved
-	case fulfillment.EventFailed:
-		return fulfillment.StateFailed
-	case fulfillment.EventInquiring:
-		return fulfillment.StateInquiring
-	case fulfillment.EventLeft, fulfillment.EventDiscarded:
-	}
-	return fulfillment.StateLeft
 }
 
 // lastBody decodes the last message that matches filter into body and returns

@@ -135,6 +135,17 @@ type Letter struct {
 	Digest string `json:"digest,omitempty"`
 }
 
+// Stands reports whether nothing came after the letter: one about a result is
+// overtaken by a later final result, one about a request by any, and by a
+// retry. Head is the sequence of the asset's head, decided that of the final
+// result of the head's episode, 0 if there is none.
+func (l *Letter) Stands(head, decided uint64) bool {
+	if l.Stream == StreamResults {
+		return l.Sequence >= decided
+	}
+	return decided == 0 && l.Sequence >= head
+}
+
 // Key names the request of l as far as it is known.
 func (l *Letter) Key() Key {
 	return Key{Type: l.Type, Product: l.ProductID, Asset: l.AssetID, Request: l.RequestID}

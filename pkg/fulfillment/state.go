@@ -17,3 +17,17 @@ const (
 	StateDead       State = "dead" // can't go on; an operator must look
 	StateLeft       State = "left" // Connect has it in a state that is not ours
 )
+
+// StateOf is the state of a request whose episode e closed.
+func StateOf(e Event) State {
+	switch e {
+	case EventApproved:
+		return StateApproved
+	case EventFailed:
+		return StateFailed
+	case EventInquiring:
+		return StateInquiring
+	case EventLeft, EventDiscarded:
+	}
+	return StateLeft
+}

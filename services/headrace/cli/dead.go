@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
 )
 
 func (p *Program) dead() *cobra.Command {
@@ -65,24 +65,18 @@ func (p *Program) deadList() *cobra.Command {
 	return cmd
 }
 
-func (p *Program) letters(cmd *cobra.Command, f deadletter.Filter) ([]deadletter.Entry, error) {
-	cfg, err := p.settings(config.Need{Broker: true})
-	if err != nil {
-		return nil, err
-	}
-	c, err := p.reach(cmd.Context(), cfg)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	return deadletter.List(cmd.Context(), c, f)
+func (p *Program) letters(cmd *cobra.Command, f deadletter.Filter) (entries []deadletter.Entry, err error) {
+	err = p.withBroker(cmd, func(c *stream.Client) (err error) {
+		entries, err = deadletter.List(cmd.Context(), c, f)
+		return err
+	})
+	return entries, err
 }
 
 func (p *Program) printLetters(entries []deadletter.Entry) error {
 	if len(entries) == 0 {
 		return printf(p.Stdout, "No dead letters.\n")
 	}
-	const reasonWidth = 80
 	var rows [][]string
 	for _, e := range entries {
 		rows = append(rows, []string{

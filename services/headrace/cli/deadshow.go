@@ -15,8 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/stream"
 )
 
 func (p *Program) deadShow() *cobra.Command {
@@ -36,16 +36,11 @@ a request's, of which it shows the last.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := p.settings(config.Need{Broker: true})
-			if err != nil {
+			var e deadletter.Entry
+			err := p.withBroker(cmd, func(c *stream.Client) (err error) {
+				e, err = deadletter.Get(cmd.Context(), c, args[0])
 				return err
-			}
-			c, err := p.reach(cmd.Context(), cfg)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			e, err := deadletter.Get(cmd.Context(), c, args[0])
+			})
 			if errors.Is(err, deadletter.ErrNotFound) {
 				return fmt.Errorf("%w; headrace dead list has the ids", err)
 			}

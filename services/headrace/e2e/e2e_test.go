@@ -307,11 +307,19 @@ func TestDeadRedrive_HeldRequest_GoesOnAsTheOperatorSays(t *testing.T) {
 	if r := s.run("dead", "redrive", id, "--outcome", "maybe"); r.status != 2 {
 		t.Errorf("an outcome that is none: status %d\n%s", r.status, r.stderr)
 	}
+	if r := s.run("requests", "show", id); r.status != 0 || !strings.Contains(r.stdout, "held") || !strings.Contains(r.stdout, "vendor call calling") {
+		t.Errorf("requests show: status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
 	tenant := s.vendor.Tenants()[0].ID
 	if r := s.run("dead", "redrive", id, "--outcome", "done", "--set", "subscription_id="+tenant); r.status != 0 {
 		t.Errorf("status %d\n%s%s", r.status, r.stdout, r.stderr)
 	}
 	s.until("it is approved", s.settled)
+	s.until("requests list says so", func() bool {
+		r := s.run("requests", "list", "--state", "approved", "--output", "json")
+		var entries []map[string]any
+		return r.status == 0 && json.Unmarshal([]byte(r.stdout), &entries) == nil && len(entries) == 1 && entries[0]["request_id"] == id
+	})
 	got, _ := s.connect.Request(id)
 	if n := len(s.vendor.Tenants()); n != 1 || got.Status != "approved" || got.Params["subscription_id"] != tenant {
 		t.Errorf("%d tenants; request is %s with %v", n, got.Status, got.Params)

@@ -1,0 +1,159 @@
+// Package ledger tells where every request is, and how it came there. It reads
+// the streams when it is asked and keeps nothing.
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// Reader is what this package needs of the stream layer.
+type Reader interface {
+	episode.Reader
+	Read(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
+}
+
+// ErrNotFound is returned for a request that the streams know nothing of.
+var ErrNotFound = errors.New("no such request in the streams")
+
+// Entry says where one request is.
+type Entry struct {
+	RequestID string            `json:"request_id"`
+	AssetID   string            `json:"asset_id"`
+	ProductID string            `json:"product_id"`
+	Type      fulfillment.Type  `json:"type"`
+	State     fulfillment.State `json:"state"`
+	Reason    string            `json:"reason"`
+	Episode   uint64            `json:"episode"`
+	Attempt   int               `json:"attempt"`
+	Updated   time.Time         `json:"updated"` // when it came to this state, or was last tried
+}
+
+// Step is one thing that happened to a request.
+type Step struct {
+	Time    time.Time `json:"time"`
+	Step    string    `json:"step"`
+	Episode uint64    `json:"episode"`
+	Attempt int       `json:"attempt"`
+	Reason  string    `json:"reason"`
+}
+
+// History is an Entry with every step to it.
+type History struct {
+	Entry
+	Steps []Step `json:"steps"`
+}
+
+// Filter narrows List; the zero value of a field is no bound.
+type Filter struct {
+	Type    fulfillment.Type
+	Product string
+	Asset   string
+	State   fulfillment.State
+}
+
+func (f Filter) takes(e Entry) bool {
+	return (f.Type == "" || f.Type == e.Type) && (f.Product == "" || f.Product == e.ProductID) &&
+		(f.Asset == "" || f.Asset == e.AssetID) && (f.State == "" || f.State == e.State)
+}
+
+// List tells where the requests that match f are, the last to change first.
+func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
+	books := map[fulfillment.Key]*book{}
+	asset := "*"
+	if f.Asset != "" {
+		asset = fulfillment.EscapeToken(f.Asset)
+	}
+	if err := read(ctx, r, asset, "*", func(key fulfillment.Key) *book {
+		b := books[key]
+		if b == nil {
+			b = &book{key: key}
+			books[key] = b
+		}
+		return b
+	}); err != nil {
+		return nil, err
+	}
+	entries := make([]Entry, 0, len(books))
+	for _, b := range books {
+		if e := b.entry(); f.takes(e) {
+			entries = append(entries, e)
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return cmp.Or(b.Updated.Compare(a.Updated), cmp.Compare(a.RequestID, b.RequestID))
+	})
+	return entries, nil
+}
+
+// Show tells where a request is and how it came there, or fails with
+// ErrNotFound.
+func Show(ctx context.Context, r Reader, request string) (History, error) {
+	var found *book
+	if err := read(ctx, r, "*", fulfillment.EscapeToken(request), func(key fulfillment.Key) *book {
+		if found == nil {
+			found = &book{key: key}
+		}
+		return found
+	}); err != nil {
+		return History{}, err
+	}
+	if found == nil {
+		return History{}, fmt.Errorf("%s: %w", request, ErrNotFound)
+	}
+	slices.SortStableFunc(found.steps, func(a, b Step) int { return a.Time.Compare(b.Time) })
+	return History{Entry: found.entry(), Steps: found.steps}, nil
+}
+
+// read goes through the four streams and writes each message into the book of
+// its request.
+func read(ctx context.Context, r Reader, asset, request string, of func(fulfillment.Key) *book) error {
+	tail := asset + "." + request
+	for _, s := range []struct {
+		stream, filter string
+		enter          func(*book, *stream.Stored)
+	}{
+		{fulfillment.StreamRequests, "fulfillment.*.*.*." + tail, (*book).request},
+		{fulfillment.StreamResults, "fulfillment.*.*.*." + tail, (*book).result},
+		{fulfillment.StreamDead, fulfillment.RootDead + ".*.*.*." + tail, (*book).letter},
+		{fulfillment.StreamEvents, fulfillment.RootEvents + ".*.*.*." + tail, (*book).event},
+	} {
+		for m, err := range r.Read(ctx, s.stream, s.filter, 1) {
+			if err != nil {
+				return fmt.Errorf("read ledger: %w", err)
+			}
+			if key, ok := keyOf(m); ok {
+				s.enter(of(key), m)
+			}
+		}
+	}
+	return nil
+}
+
+// keyOf tells whose message it is.
+func keyOf(m *stream.Stored) (fulfillment.Key, bool) {
+	switch m.Stream {
+	case fulfillment.StreamEvents:
+		key, _, err := fulfillment.ParseEventSubject(m.Subject)
+		return key, err == nil
+	case fulfillment.StreamDead:
+		var l fulfillment.Letter
+		if json.Unmarshal(m.Body, &l) != nil {
+			return fulfillment.Key{}, false
+		}
+		return l.Key(), l.RequestID != ""
+	default:
+		_, key, err := fulfillment.ParseSubject(m.Subject)
+		return key, err == nil
+	}
+}
