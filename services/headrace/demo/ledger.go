@@ -33,7 +33,13 @@ func newLedger(next http.Handler) *ledger {
 // ServeHTTP notes the call and passes it on.
 func (l *ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
+	// Noted also when the simulator drops the connection, which it does by a
+	// panic: the effect took place.
+	defer l.note(r, began)
 	l.next.ServeHTTP(w, r)
+}
+
+func (l *ledger) note(r *http.Request, began time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.Method == http.MethodGet {
