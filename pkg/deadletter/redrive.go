@@ -97,22 +97,10 @@ func Discard(ctx context.Context, o Operator, e Entry, reason, by string) error 
 	if err != nil {
 		return fmt.Errorf("discard %s: %w", e.ID, err)
 	}
-	now := time.Now().UTC()
-	body, err := json.Marshal(fulfillment.EventBody{
+	err = episode.PutEvent(ctx, o, fulfillment.EventBody{
 		RequestID: head.Key.Request, AssetID: head.Key.Asset, ProductID: head.Key.Product, Type: head.Key.Type,
-		Event: fulfillment.EventDiscarded, Episode: head.Episode, Status: "pending", Reason: reason, Time: now,
-	})
-	if err != nil {
-		return fmt.Errorf("discard %s: %w", e.ID, err)
-	}
-	id := fulfillment.StepID(head.Key.Request, head.Episode, string(fulfillment.EventDiscarded))
-	_, err = o.Append(ctx, stream.Message{
-		Subject: head.Key.EventSubject(fulfillment.EventDiscarded), ID: id, Body: body,
-		Header: fulfillment.Envelope{
-			ID: id, Kind: string(fulfillment.EventDiscarded), Schema: fulfillment.SchemaEvent, Key: head.Key,
-			Episode: head.Episode, Time: now,
-		}.Header(),
-	}, stream.ExpectLast(head.Key.EventFilter(), closing.Last))
+		Event: fulfillment.EventDiscarded, Episode: head.Episode, Status: "pending", Reason: reason, Time: time.Now().UTC(),
+	}, closing.Last)
 	if errors.Is(err, stream.ErrConflict) {
 		return fmt.Errorf("discard %s: %w", e.ID, ErrSettled)
 	}
@@ -190,19 +178,9 @@ func settleCall(ctx context.Context, o Operator, head episode.Head, r Redrive) e
 	case r.Outcome == OutcomeUnsaid:
 		return ErrOutcome
 	}
+	in.RequestID, in.AssetID, in.ProductID, in.Type = head.Key.Request, head.Key.Asset, head.Key.Product, head.Key.Type
 	in.State, in.Reason, in.Time = fulfillment.IntentNotDone, "said by "+r.By, time.Now().UTC()
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	id := fulfillment.StepID(head.Key.Request, head.Episode, fmt.Sprintf("not-done-%d", m.Sequence))
-	_, err = o.Append(ctx, stream.Message{
-		Subject: subject, ID: id, Body: body,
-		Header: fulfillment.Envelope{
-			ID: id, Kind: "intent", Schema: fulfillment.SchemaIntent, Key: head.Key,
-			Episode: head.Episode, Attempt: in.Attempt, Time: in.Time,
-		}.Header(),
-	}, stream.ExpectLast(subject, m.Sequence))
+	_, err = episode.PutIntent(ctx, o, in, fmt.Sprintf("not-done-%d", m.Sequence), m.Sequence)
 	return err
 }
 
@@ -229,27 +207,12 @@ func resendResult(ctx context.Context, o Operator, e Entry, r Redrive) error {
 }
 
 func putResult(ctx context.Context, o Operator, key fulfillment.Key, r fulfillment.Result) error {
-	subject := key.Subject(fulfillment.RootResults)
-	var fence uint64
-	switch m, err := o.Last(ctx, fulfillment.StreamResults, subject); {
-	case err == nil:
-		fence = m.Sequence
-	case !errors.Is(err, stream.ErrNotFound):
-		return err
-	}
-	r.Time = time.Now().UTC()
-	body, err := json.Marshal(r)
+	last, err := episode.LastSequence(ctx, o, fulfillment.StreamResults, key.Subject(fulfillment.RootResults))
 	if err != nil {
 		return err
 	}
-	id := fulfillment.StepID(key.Request, r.Episode, fmt.Sprintf("redrive-%d", fence))
-	_, err = o.Append(ctx, stream.Message{
-		Subject: subject, ID: id, Body: body,
-		Header: fulfillment.Envelope{
-			ID: id, Kind: "result", Schema: fulfillment.SchemaResult, Key: key,
-			Episode: r.Episode, Attempt: r.Attempt, Time: r.Time,
-		}.Header(),
-	}, stream.ExpectLast(subject, fence))
+	r.Time = time.Now().UTC()
+	_, err = episode.PutResult(ctx, o, r, fmt.Sprintf("redrive-%d", last), last)
 	return err
 }
 

@@ -1,6 +1,7 @@
 // Package episode answers the two questions that keep an asset to one
 // operation at a time: what is the asset's head, and is its episode closed?
-// It reads the streams and keeps no state of its own.
+// It reads the streams, writes what must be fenced in one way, and keeps no state
+// of its own.
 //
 // The head of an asset is the last message in FULFILLMENT_REQUESTS that opens
 // or repeats work on it. Whoever appends to the asset expects the head it saw

@@ -96,7 +96,6 @@ func New(c Config) *Processor {
 
 const (
 	kindRequested = "requested"
-	kindResult    = "result"
 
 	// staleAfter is the age at which a message is checked against Connect
 	// before the vendor is called.
@@ -355,25 +354,13 @@ func (p *Processor) publish(ctx context.Context, w *Work, v Verdict) error {
 		Params: v.Params, Template: v.Template, Time: p.now().UTC(),
 		IfRefused: w.ifRefused(),
 	}
-	body, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("publish result of %s: %w", w.Key.Request, err)
-	}
 	step := "decided"
 	if v.Decision == fulfillment.Wait {
 		step = "waiting"
 	}
-	subject := w.Key.Subject(fulfillment.RootResults)
-	id := fulfillment.StepID(w.Key.Request, w.Episode, step)
-	seq, err := p.log.Append(ctx, stream.Message{
-		Subject: subject, ID: id, Body: body,
-		Header: fulfillment.Envelope{
-			ID: id, Kind: kindResult, Schema: fulfillment.SchemaResult, Key: w.Key,
-			Episode: w.Episode, Attempt: w.Attempt, Time: r.Time,
-		}.Header(),
-	}, stream.ExpectLast(subject, w.fence))
+	seq, err := episode.PutResult(ctx, p.log, r, step, w.fence)
 	if err != nil {
-		return fmt.Errorf("publish result of %s: %w", w.Key.Request, err)
+		return err
 	}
 	w.fence = seq
 	return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/episode"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
@@ -153,21 +154,9 @@ func (w *Work) putIntent(ctx context.Context, state fulfillment.IntentState, rea
 		Episode: w.Episode, Attempt: w.Attempt, State: state, Reason: reason,
 		IdempotencyKey: w.IdempotencyKey(), Time: w.now().UTC(),
 	}
-	body, err := json.Marshal(in)
+	seq, err := episode.PutIntent(ctx, w.log, in, fmt.Sprintf("%s-%d", state, w.Attempt), w.intents)
 	if err != nil {
-		return fmt.Errorf("store intent of %s: %w", w.Key.Request, err)
-	}
-	subject := w.Key.Subject(fulfillment.RootIntents)
-	id := fulfillment.StepID(w.Key.Request, w.Episode, fmt.Sprintf("%s-%d", state, w.Attempt))
-	seq, err := w.log.Append(ctx, stream.Message{
-		Subject: subject, ID: id, Body: body,
-		Header: fulfillment.Envelope{
-			ID: id, Kind: "intent", Schema: fulfillment.SchemaIntent, Key: w.Key,
-			Episode: w.Episode, Attempt: w.Attempt, Time: in.Time,
-		}.Header(),
-	}, stream.ExpectLast(subject, w.intents))
-	if err != nil {
-		return fmt.Errorf("store intent of %s: %w", w.Key.Request, err)
+		return err
 	}
 	w.intents = seq
 	if w.intent = &in; state == fulfillment.IntentNotDone {

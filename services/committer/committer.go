@@ -214,23 +214,7 @@ func (c *Committer) publish(ctx context.Context, r *fulfillment.Result, event fu
 		RequestID: r.RequestID, AssetID: r.AssetID, ProductID: r.ProductID, Type: r.Type,
 		Event: event, Episode: r.Episode, Status: status, Reason: reason, Time: c.now().UTC(),
 	}
-	data, err := json.Marshal(body)
-	if err != nil {
-		return fmt.Errorf("publish event of %s: %w", r.RequestID, err)
-	}
-	key := r.Key()
-	id := fulfillment.StepID(r.RequestID, r.Episode, string(event))
-	_, err = c.Log.Append(ctx, stream.Message{
-		Subject: key.EventSubject(event), ID: id, Body: data,
-		Header: fulfillment.Envelope{
-			ID: id, Kind: string(event), Schema: fulfillment.SchemaEvent, Key: key,
-			Episode: r.Episode, Time: body.Time,
-		}.Header(),
-	}, stream.ExpectLast(key.EventFilter(), last))
-	if err != nil {
-		return fmt.Errorf("publish event %s of %s: %w", event, r.RequestID, err)
-	}
-	return nil
+	return episode.PutEvent(ctx, c.Log, body, last)
 }
 
 // maxAttempts bounds the tries of what is not understood.

@@ -2,7 +2,6 @@ package fetcher
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -72,40 +71,20 @@ func (f *Fetcher) recheck(ctx context.Context, head episode.Head) error {
 
 func (f *Fetcher) close(ctx context.Context, head episode.Head, status string) error {
 	key := head.Key
-	subject := key.Subject(fulfillment.RootResults)
-	var fence uint64
-	last, err := f.Log.Last(ctx, fulfillment.StreamResults, subject)
-	if err != nil && !errors.Is(err, stream.ErrNotFound) {
-		return fmt.Errorf("read last result of %s: %w", key.Request, err)
-	}
-	if last != nil {
-		fence = last.Sequence
+	last, err := episode.LastSequence(ctx, f.Log, fulfillment.StreamResults, key.Subject(fulfillment.RootResults))
+	if err != nil {
+		return err
 	}
 	if status == "" {
 		status = "nothing of that id"
 	}
-	r := fulfillment.Result{
+	_, err = episode.PutResult(ctx, f.Log, fulfillment.Result{
 		RequestID: key.Request, AssetID: key.Asset, ProductID: key.Product, Type: key.Type,
 		Episode: head.Episode, Attempt: head.Attempt, Decision: fulfillment.Recheck,
 		Reason: "found " + status + " in Connect", Time: f.now().UTC(),
-	}
-	body, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("close episode of %s: %w", key.Request, err)
-	}
-	id := fulfillment.StepID(key.Request, head.Episode, "rechecked")
-	_, err = f.Log.Append(ctx, stream.Message{
-		Subject: subject, ID: id, Body: body,
-		Header: fulfillment.Envelope{
-			ID: id, Kind: "result", Schema: fulfillment.SchemaResult, Key: key,
-			Episode: head.Episode, Attempt: head.Attempt, Time: r.Time,
-		}.Header(),
-	}, stream.ExpectLast(subject, fence))
+	}, "rechecked", last)
 	if errors.Is(err, stream.ErrConflict) {
 		return nil // somebody else decided just now
 	}
-	if err != nil {
-		return fmt.Errorf("close episode of %s: %w", key.Request, err)
-	}
-	return nil
+	return err
 }

@@ -1,0 +1,89 @@
+package episode
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// Writer is what this package needs of the stream layer to write.
+type Writer interface {
+	Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error)
+}
+
+// PutResult stores a result as the given step of its episode, if last is still
+// the sequence of the last result of the request; else it fails with
+// stream.ErrConflict. It returns the result's sequence.
+func PutResult(ctx context.Context, w Writer, r fulfillment.Result, step string, last uint64) (uint64, error) {
+	key := r.Key()
+	e := fulfillment.Envelope{
+		ID: fulfillment.StepID(key.Request, r.Episode, step), Kind: "result", Schema: fulfillment.SchemaResult,
+		Key: key, Episode: r.Episode, Attempt: r.Attempt, Time: r.Time,
+	}
+	subject := key.Subject(fulfillment.RootResults)
+	seq, err := put(ctx, w, subject, e, r, stream.ExpectLast(subject, last))
+	if err != nil {
+		return 0, fmt.Errorf("publish result of %s: %w", key.Request, err)
+	}
+	return seq, nil
+}
+
+// PutIntent stores an intent as the given step of its episode, if last is still
+// the sequence of the last intent of the request. It returns its sequence.
+func PutIntent(ctx context.Context, w Writer, in fulfillment.Intent, step string, last uint64) (uint64, error) {
+	key := fulfillment.Key{Type: in.Type, Product: in.ProductID, Asset: in.AssetID, Request: in.RequestID}
+	e := fulfillment.Envelope{
+		ID: fulfillment.StepID(key.Request, in.Episode, step), Kind: "intent", Schema: fulfillment.SchemaIntent,
+		Key: key, Episode: in.Episode, Attempt: in.Attempt, Time: in.Time,
+	}
+	subject := key.Subject(fulfillment.RootIntents)
+	seq, err := put(ctx, w, subject, e, in, stream.ExpectLast(subject, last))
+	if err != nil {
+		return 0, fmt.Errorf("store intent of %s: %w", key.Request, err)
+	}
+	return seq, nil
+}
+
+// PutEvent stores an event, if last is still the sequence of the last event of
+// the request, whatever its name: so each fact is told once.
+func PutEvent(ctx context.Context, w Writer, body fulfillment.EventBody, last uint64) error {
+	key := fulfillment.Key{Type: body.Type, Product: body.ProductID, Asset: body.AssetID, Request: body.RequestID}
+	e := fulfillment.Envelope{
+		ID: fulfillment.StepID(key.Request, body.Episode, string(body.Event)), Kind: string(body.Event),
+		Schema: fulfillment.SchemaEvent, Key: key, Episode: body.Episode, Time: body.Time,
+	}
+	if _, err := put(ctx, w, key.EventSubject(body.Event), e, body, stream.ExpectLast(key.EventFilter(), last)); err != nil {
+		return fmt.Errorf("publish event %s of %s: %w", body.Event, key.Request, err)
+	}
+	return nil
+}
+
+// put stores body under the headers of e.
+func put(ctx context.Context, w Writer, subject string, e fulfillment.Envelope, body any, opts ...stream.AppendOption) (uint64, error) {
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return 0, err
+	}
+	return w.Append(ctx, stream.Message{Subject: subject, ID: e.ID, Header: e.Header(), Body: data}, opts...)
+}
+
+// LastSequence is the sequence of the last message of the stream that matches
+// filter, 0 if there is none.
+func LastSequence(ctx context.Context, r Reader, name, filter string) (uint64, error) {
+	m, err := r.Last(ctx, name, filter)
+	if errors.Is(err, stream.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read last message of %s: %w", filter, err)
+	}
+	return m.Sequence, nil
+}
