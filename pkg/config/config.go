@@ -17,6 +17,9 @@ type Config struct {
 	HTTPAddr string
 	// DryRun decides, but writes to neither the vendor nor Connect.
 	DryRun bool
+	// Conversations tells people in a request's conversation that it is held,
+	// failed, or waits for long.
+	Conversations bool
 	// Products are the ids to process; empty is every product that the key sees.
 	Products  []string
 	Retention Retention
@@ -128,12 +131,13 @@ func Default() *Config {
 			PollInterval: 2 * time.Minute,
 			PageSize:     100,
 		},
-		Vendor:       Vendor{Idempotency: IdempotencyKey},
-		DataDir:      "./data",
-		Sync:         Sync{Always: true},
-		Concurrency:  Concurrency{Default: 64, Services: map[string]int{}},
-		DrainTimeout: 8 * time.Second,
-		HTTPAddr:     "127.0.0.1:8080",
+		Vendor:        Vendor{Idempotency: IdempotencyKey},
+		DataDir:       "./data",
+		Sync:          Sync{Always: true},
+		Concurrency:   Concurrency{Default: 64, Services: map[string]int{}},
+		DrainTimeout:  8 * time.Second,
+		HTTPAddr:      "127.0.0.1:8080",
+		Conversations: true,
 		Retention: Retention{
 			Requests: 30 * day, Results: 60 * day, Events: 90 * day, Dead: 90 * day,
 		},

@@ -77,6 +77,8 @@ func processSettings() []setting {
 			func(c *Config) value { return addressValue{to: &c.HTTPAddr, off: true} }},
 		setting{"dry_run", "HEADRACE_DRY_RUN", "decide, but write to neither vendor nor Connect",
 			func(c *Config) value { return boolValue{&c.DryRun} }},
+		setting{"conversations", "HEADRACE_CONVERSATIONS", "tell people in a request's conversation that it is held, failed or waits for long",
+			func(c *Config) value { return boolValue{&c.Conversations} }},
 		setting{"log.level", "HEADRACE_LOG_LEVEL", "trace, debug, info, warn or error",
 			func(c *Config) value {
 				return choiceValue[string]{to: &c.Log.Level, of: []string{"trace", "debug", "info", "warn", "error"}}

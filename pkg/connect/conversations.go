@@ -3,10 +3,11 @@ package connect
 import (
 	"context"
 	"net/http"
+	"strings"
 )
 
-// maxMessageText is how long a message Connect takes, in characters.
-const maxMessageText = 540
+// MaxMessageText is how long a message Connect takes, in characters.
+const MaxMessageText = 540
 
 // The types of a message.
 const (
@@ -79,6 +80,24 @@ func (s *ConversationsService) PostMessage(ctx context.Context, conversationID, 
 	if typ == "" {
 		typ = MessagePublic
 	}
-	_, err = s.client.call(ctx, http.MethodPost, to, Message{Text: cut(text, maxMessageText), Type: typ}, nil)
+	_, err = s.client.call(ctx, http.MethodPost, to, Message{Text: cut(text, MaxMessageText), Type: typ}, nil)
 	return err
+}
+
+// PostOnce is PostMessage, unless the very text, cut alike, is in the
+// conversation already; posted says which. It may be repeated after any error.
+// Two callers at once may both find nothing: whoever needs one message alone
+// calls it from one place.
+func (s *ConversationsService) PostOnce(ctx context.Context, conversationID, text, typ string) (posted bool, err error) {
+	text = cut(text, MaxMessageText)
+	there, err := s.Messages(ctx, conversationID)
+	if err != nil {
+		return false, err
+	}
+	for _, m := range there {
+		if strings.TrimSpace(m.Text) == strings.TrimSpace(text) {
+			return false, nil
+		}
+	}
+	return true, s.PostMessage(ctx, conversationID, text, typ)
 }

@@ -62,6 +62,11 @@ const (
 	DurableTierConfig = "tierconfig"
 	// DurableUnclaimed reads the headers of all requests, retries and schedules.
 	DurableUnclaimed = "unclaimed"
+	// DurableNoteHeld, DurableNoteFailed and DurableNoteWaits are the
+	// committer's, too: what it tells people in a request's conversation.
+	DurableNoteHeld   = "note-held"
+	DurableNoteFailed = "note-failed"
+	DurableNoteWaits  = "note-waits"
 )
 
 // Limits bounds our streams. A zero age is its default; a negative one is no
@@ -115,8 +120,8 @@ func age(d time.Duration) string {
 }
 
 // Fulfillment is our topology: the four streams, a durable for each type that
-// is named like it, the committer's, and the one that looks for requests no
-// service takes. It does not validate l.
+// is named like it, the committer's, the one that looks for requests no service
+// takes, and those of what people are told. It does not validate l.
 func Fulfillment(l Limits) Topology {
 	l = l.withDefaults()
 	below := func(roots ...string) []string {
@@ -152,7 +157,36 @@ func Fulfillment(l Limits) Topology {
 			Filters: below(fulfillment.RootRequests, fulfillment.RootRetries, fulfillment.RootSchedules),
 		},
 	)
+	t.Consumers = append(t.Consumers, noteConsumers()...)
 	return t
+}
+
+// noteConsumers declares the durables of what people are told: the dead letters
+// that leave a request pending in Connect, the failures, and the retries, of
+// which those of a request that waits for long are told.
+func noteConsumers() []Consumer {
+	held := Consumer{Stream: fulfillment.StreamDead, Durable: DurableNoteHeld}
+	for _, stage := range []fulfillment.Stage{
+		fulfillment.StageHold, fulfillment.StageType, fulfillment.StageProcess, fulfillment.StageCommit,
+	} {
+		held.Filters = append(held.Filters, fulfillment.RootDead+"."+string(stage)+".>")
+	}
+	return []Consumer{
+		held,
+		{
+			Stream: fulfillment.StreamEvents, Durable: DurableNoteFailed,
+			Filters: []string{fulfillment.RootEvents + ".*." + string(fulfillment.EventFailed) + ".>"},
+		},
+		{
+			Stream: fulfillment.StreamRequests, Durable: DurableNoteWaits, HeadersOnly: true,
+			Filters: []string{fulfillment.RootRetries + ".>"},
+		},
+	}
+}
+
+// Notes reports whether a durable is for telling people.
+func Notes(durable string) bool {
+	return durable == DurableNoteHeld || durable == DurableNoteFailed || durable == DurableNoteWaits
 }
 
 // TypeConsumer declares the durable of a service that takes the given types.

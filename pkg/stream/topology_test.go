@@ -44,7 +44,7 @@ func TestApply_Fulfillment_IsWhatTheWireSays(t *testing.T) {
 		}
 		cfg := got.CachedInfo().Config
 		if cfg.DeliverPolicy != jetstream.DeliverAllPolicy || cfg.AckPolicy != jetstream.AckExplicitPolicy || cfg.MaxDeliver != -1 ||
-			cfg.AckWait != 30*time.Second || cfg.MaxAckPending < 1000 || cfg.HeadersOnly != (d.Durable == "unclaimed") {
+			cfg.AckWait != 30*time.Second || cfg.MaxAckPending < 1000 || cfg.HeadersOnly != (d.Durable == "unclaimed" || d.Durable == "note-waits") {
 			t.Errorf("%s = %+v", d.Durable, cfg)
 		}
 		filters := cfg.FilterSubjects
@@ -55,7 +55,8 @@ func TestApply_Fulfillment_IsWhatTheWireSays(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", d.Durable, diff)
 		}
 	}
-	want := []string{"purchase", "change", "cancel", "suspend", "resume", "adjustment", "renew", "transfer", "tierconfig", "committer", "unclaimed"}
+	want := []string{"purchase", "change", "cancel", "suspend", "resume", "adjustment", "renew", "transfer", "tierconfig", "committer", "unclaimed",
+		"note-held", "note-failed", "note-waits"}
 	if diff := cmp.Diff(want, durables); diff != "" {
 		t.Errorf("durables (-want +got):\n%s", diff)
 	}

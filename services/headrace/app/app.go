@@ -208,8 +208,11 @@ func (a *App) topology(services []string) stream.Topology {
 	consumers := all.Consumers[:0]
 	for _, c := range all.Consumers {
 		owner := c.Durable
-		if c.Durable == stream.DurableUnclaimed {
+		switch {
+		case c.Durable == stream.DurableUnclaimed:
 			owner = Fetcher
+		case stream.Notes(c.Durable) && a.cfg.Conversations:
+			owner = Committer
 		}
 		if slices.Contains(services, owner) {
 			consumers = append(consumers, c)

@@ -56,6 +56,7 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 			run = append(run, f.Run, f.Watch)
 		case Committer:
 			client.Handle(stream.DurableCommitter, a.cfg.Concurrency.For(name), a.committer(client, con, dead).Handle)
+			a.notify(client, con)
 		default:
 			d, err := decider(name)
 			if err != nil {
@@ -86,6 +87,21 @@ func (a *App) committer(client *stream.Client, con *connect.Client, dead *deadle
 		Templates: committer.NewTemplates(con.Templates.List, templateTTL),
 		Metrics:   a.metrics, Logger: a.log, DryRun: a.cfg.DryRun,
 	})
+}
+
+// notify registers what tells people in conversations. One at a time: the
+// notifier's promise to say nothing twice rests on it.
+func (a *App) notify(client *stream.Client, con *connect.Client) {
+	if !a.cfg.Conversations {
+		return
+	}
+	n := committer.NewNotifier(committer.NotifierConfig{
+		Log: client, Requests: con.Requests, TierRequests: con.TierRequests, Conversations: con.Conversations,
+		Logger: a.log, DryRun: a.cfg.DryRun,
+	})
+	for _, durable := range []string{stream.DurableNoteHeld, stream.DurableNoteFailed, stream.DurableNoteWaits} {
+		client.Handle(durable, 1, n.Handle)
+	}
 }
 
 // decides reports whether the service carries requests out.
