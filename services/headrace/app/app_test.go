@@ -3,11 +3,13 @@ package app_test
 import (
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/headrace/headrace/pkg/connectsim"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/simfault"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/vendorsim"
 )
@@ -112,6 +114,41 @@ func TestApp_ForeignMessages_AreFoundInDead(t *testing.T) {
 		t.Errorf("%d dead letters, want 3: %+v", len(letters), letters)
 	}
 	w.eachOnce()
+}
+
+func TestApp_RequestFails_IsToldInItsConversation(t *testing.T) {
+	t.Parallel()
+	for name, on := range map[string]bool{"on": true, "off": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+			w.cfg.Conversations = on
+			if err := w.vendor.Faults().Set([]simfault.Fault{{Method: http.MethodPost, Path: "/tenant", Status: http.StatusUnprocessableEntity}}); err != nil {
+				t.Fatal(err)
+			}
+			w.connect.Load(connectsim.LoadOptions{Purchases: 1})
+			stop := w.start()
+			w.until("the request failed", w.settled)
+			if on {
+				w.until("people are told", func() bool { return w.messages() == 1 })
+			}
+			stop()
+			if !on && w.messages() != 0 {
+				t.Error("people are told, though that is switched off")
+			}
+		})
+	}
+}
+
+// messages counts what was posted to conversations.
+func (w *world) messages() int {
+	n := 0
+	for _, c := range w.connect.Faults().Calls() {
+		if c.Method == http.MethodPost && strings.HasSuffix(c.Path, "/messages") {
+			n++
+		}
+	}
+	return n
 }
 
 func TestApp_DryRun_WritesNowhere(t *testing.T) {
