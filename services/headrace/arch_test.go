@@ -50,8 +50,9 @@ func arrows() map[string]string {
 		"services/transfer":   decider,
 		"services/tierconfig": decider,
 		"services/committer":  "pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream",
-		// Where it is all put together.
-		"services/headrace": "services/headrace/cli",
+		// Where it is all put together, and what a vendor's own program begins with.
+		"pkg/headrace":      "pkg/fulfillment pkg/processor services/headrace/app services/headrace/cli",
+		"services/headrace": "pkg/headrace",
 		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/fulfillment pkg/processor pkg/stream pkg/telemetry pkg/upstream pkg/vendorapi " +
 			"services/adjustment services/cancel services/change services/committer services/fetcher services/purchase services/renew " +
 			"services/resume services/suspend services/tierconfig services/transfer",

@@ -45,6 +45,8 @@ type App struct {
 	health  *telemetry.Health
 	polled  func(fetcher.Poll, error)
 	ready   func(Ready)
+	// handlers take the place of services.
+	handlers []Handler
 }
 
 // Ready is what an observer of a running App gets.

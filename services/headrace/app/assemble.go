@@ -45,6 +45,7 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 		if profiles, err = a.profiles(); err != nil {
 			return nil, err
 		}
+		profiles = a.handled(profiles)
 	}
 	dead := deadletter.NewWriter(client, a.dead)
 	run := []func(context.Context) error{func(ctx context.Context) error { return a.probe(ctx, con) }}
@@ -143,6 +144,9 @@ func (a *App) profiles() (processor.Profiles, error) {
 		Vendor: v, Idempotent: a.cfg.Vendor.Idempotency == config.IdempotencyKey,
 		TenantParam: processor.DefaultTenantParam, Validate: processor.Required,
 	}
+	if v == nil {
+		profile.Decider = noVendor{}
+	}
 	return func(*processor.Work) (*processor.Profile, error) { return profile, nil }, nil
 }
 
@@ -152,7 +156,7 @@ func (a *App) vendor() (processor.Vendor, error) {
 	}
 	endpoint := string(a.cfg.Vendor.Endpoint)
 	if endpoint == "" {
-		return nil, nil // only services that call no vendor run here: config.Check saw to that
+		return nil, nil // only what calls no vendor, or has handlers of its own, runs here: config.Check saw to that
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil {

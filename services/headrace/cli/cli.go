@@ -13,6 +13,7 @@ import (
 
 	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/telemetry"
+	"github.com/headrace/headrace/services/headrace/app"
 )
 
 // Program is one run of headrace with all that it takes from its process.
@@ -27,6 +28,8 @@ type Program struct {
 	Services func(context.Context, Run) error
 
 	configFile string // --config
+	// handlers are those of a vendor's own program, which may need no endpoint.
+	handlers []app.Handler
 }
 
 // Run is what a command wants run.
@@ -40,9 +43,13 @@ type Run struct {
 
 // Main runs headrace with the arguments after its name and returns its exit
 // status: 0 done, 1 failed, 2 wrong usage or settings, 3 broker not reached.
-// When ctx ends, services drain and commands stop.
-func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := &Program{Stdin: stdin, Stdout: stdout, Stderr: stderr, Environ: os.Environ(), Services: runServices}
+// When ctx ends, services drain and commands stop. The handlers take the place
+// of services.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, handlers ...app.Handler) int {
+	p := &Program{
+		Stdin: stdin, Stdout: stdout, Stderr: stderr, Environ: os.Environ(),
+		Services: runServices(handlers), handlers: handlers,
+	}
 	return p.Run(ctx, args)
 }
 

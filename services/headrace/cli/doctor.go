@@ -113,7 +113,7 @@ func (e *examination) settings() bool {
 		e.warn(check, "mend them and run doctor again", "nothing else is checked while settings are malformed")
 		return false
 	}
-	missing := cfg.Check(config.Need{Connect: true, Vendor: true, Broker: true})
+	missing := cfg.Check(config.Need{Connect: true, Vendor: e.program.needsVendor(), Broker: true})
 	for _, f := range faults(missing) {
 		problem, mend, _ := strings.Cut(f.Problem, "; ")
 		e.fail(check, mend, "%s %s", f.Setting, problem)

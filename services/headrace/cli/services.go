@@ -6,8 +6,10 @@ import (
 	"github.com/headrace/headrace/services/headrace/app"
 )
 
-// runServices has the services run; Program.Services in a test stands in for
-// it.
-func runServices(ctx context.Context, r Run) error {
-	return app.New(r.Config, r.Log, r.Metrics, r.Health).Run(ctx, r.Services)
+// runServices has the services run, with the handlers in the place of some;
+// Program.Services in a test stands in for it.
+func runServices(handlers []app.Handler) func(context.Context, Run) error {
+	return func(ctx context.Context, r Run) error {
+		return app.New(r.Config, r.Log, r.Metrics, r.Health, app.WithHandlers(handlers...)).Run(ctx, r.Services)
+	}
 }

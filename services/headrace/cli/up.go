@@ -27,7 +27,7 @@ second one ends at once.`,
   HEADRACE_VENDOR_ENDPOINT=https://vendor.example/api headrace up`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.serve(cmd, config.Need{Connect: true, Vendor: true, Broker: true}, nil)
+			return p.serve(cmd, config.Need{Connect: true, Vendor: p.needsVendor(), Broker: true}, nil)
 		},
 	}
 }
@@ -49,7 +49,7 @@ Services: ` + strings.Join(app.Services(), " "),
 			return left, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			need := config.Need{Connect: true, RemoteBroker: true, Vendor: slices.ContainsFunc(args, callsVendor)}
+			need := config.Need{Connect: true, RemoteBroker: true, Vendor: p.needsVendor() && slices.ContainsFunc(args, callsVendor)}
 			return p.serve(cmd, need, args)
 		},
 	}
@@ -75,6 +75,10 @@ func serviceArgs(cmd *cobra.Command, args []string) error {
 	}
 	return nil
 }
+
+// needsVendor is false for a program with handlers, which know where their
+// vendor is; without an endpoint, what they do not take is held.
+func (p *Program) needsVendor() bool { return len(p.handlers) == 0 }
 
 func callsVendor(service string) bool {
 	return service != "fetcher" && service != "committer" && service != "tierconfig"
