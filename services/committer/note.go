@@ -81,6 +81,9 @@ func (n *Notifier) held(ctx context.Context, d *stream.Delivery) (*note, error) 
 	if last != nil && last.Sequence > d.Sequence {
 		return nil, nil
 	}
+	if gone, err := n.redriven(ctx, &l); err != nil || gone {
+		return nil, err
+	}
 	if closing, err := episode.ClosingOf(ctx, n.Log, l.Key()); err != nil || closing.Covers(l.Episode) {
 		return nil, err
 	}
@@ -90,8 +93,29 @@ func (n *Notifier) held(ctx context.Context, d *stream.Delivery) (*note, error) 
 	}
 	return &note{
 		key: l.Key(), status: connect.StatusPending, reason: l.Reason, before: before, body: l.Body,
-		after: fmt.Sprintf(" — mend the cause, or finish the request here by hand; `headrace dead show %s` tells an operator more.", l.RequestID),
+		after: fmt.Sprintf(" — mend the cause and redrive it (`headrace dead show %s` tells an operator more), or finish the request here by hand.", l.RequestID),
 	}, nil
+}
+
+// redriven reports whether something came after what the letter is about. A
+// replica that lags says no, and people are told too much rather than nothing.
+func (n *Notifier) redriven(ctx context.Context, l *fulfillment.Letter) (bool, error) {
+	key := l.Key()
+	filter := fulfillment.HeadFilter(key.Asset)
+	if l.Stream == fulfillment.StreamResults {
+		filter = key.Subject(fulfillment.RootResults)
+	}
+	if l.Stream == "" {
+		return false, nil // about what never was in a stream
+	}
+	m, err := n.Log.Last(ctx, l.Stream, filter)
+	if errors.Is(err, stream.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read what came after %s: %w", key.Request, err)
+	}
+	return m.Sequence > l.Sequence, nil
 }
 
 // failed is about a failure that is the request's last event.

@@ -202,6 +202,11 @@ func TestNotify_NothingToTell_PostsNothing(t *testing.T) {
 			w.event(t, fulfillment.EventDiscarded, "")
 			return d
 		},
+		"redriven": func(t *testing.T, w *talk) *stream.Delivery {
+			d := w.hold(t, fulfillment.StageHold, "why")
+			pipelinetest.Append(t, w.client, stream.Message{Subject: w.key.Subject(fulfillment.RootRetries), Body: w.body})
+			return d
+		},
 		"held anew for another reason": func(t *testing.T, w *talk) *stream.Delivery {
 			d := w.hold(t, fulfillment.StageHold, "why")
 			w.hold(t, fulfillment.StageHold, "why not")

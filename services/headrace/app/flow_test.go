@@ -360,7 +360,7 @@ func TestFlow_OtherTypes_AreHeldUntouched(t *testing.T) {
 		f.effects(r.ID)
 	}
 	for _, c := range f.connect.Faults().Calls() {
-		if c.Method != http.MethodGet {
+		if c.Method != http.MethodGet && !strings.HasSuffix(c.Path, "/messages") { // people are told
 			t.Errorf("%s %s was sent to Connect", c.Method, c.Path)
 		}
 	}
