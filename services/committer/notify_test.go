@@ -238,6 +238,22 @@ func TestNotify_NothingToTell_PostsNothing(t *testing.T) {
 	}
 }
 
+func TestNotify_TierRequest_IsSaidOnce(t *testing.T) {
+	t.Parallel()
+	w := newTalk(t)
+	tier, err := w.con.TierRequests.Get(t.Context(), w.sim.AddTierRequest(connectsim.NewTierRequest{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.key = fulfillment.Key{
+		Type: fulfillment.TierSetup, Product: tier.Configuration.Product.ID, Asset: tier.Configuration.ID, Request: tier.ID,
+	}
+	d, n := w.hold(t, fulfillment.StageHold, "the reseller is not known"), w.notifier()
+	w.handle(t, n, d)
+	w.handle(t, n, d)
+	w.one(t, "the reseller is not known", "headrace dead show TCR-")
+}
+
 // posts counts what was written to Connect.
 func (w *talk) posts() int {
 	n := 0
