@@ -27,8 +27,9 @@ const (
 type call struct {
 	method, route, path, suffix, key string
 
-	body  any
-	reads bool
+	header http.Header
+	body   any
+	reads  bool
 }
 
 // result is a 2xx.
@@ -55,8 +56,13 @@ func (c *Client) do(ctx context.Context, k call) (*result, error) {
 	began := time.Now()
 	resp, err := c.http.Do(req)
 	if err != nil {
-		c.observe(k.method, k.route, 0, time.Since(began))
-		return nil, t.fault(k, err)
+		fault := t.fault(k, err)
+		status := 0
+		if fault.Kind == Unauthorized {
+			status = http.StatusUnauthorized
+		}
+		c.observe(k.method, k.route, status, time.Since(began))
+		return nil, fault
 	}
 	defer func() {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
@@ -90,6 +96,9 @@ func (c *Client) newRequest(ctx context.Context, k call) (*http.Request, error) 
 	req.Header.Set("User-Agent", c.userAgent)
 	if k.body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	for name, values := range k.header {
+		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	if k.key != "" {
 		// Not the canonical spelling, and on purpose: net/http repeats a POST by itself, after the connection was lost with
@@ -135,6 +144,12 @@ func (t *trace) fault(k call, err error) *Error {
 	}
 	if until, closed := upstream.ClosedUntil(err); closed {
 		e.Kind, e.NotSent, e.RetryAfter = RateLimited, true, max(time.Until(until), 0)
+	}
+	if refused := (*CredentialsError)(nil); errors.As(err, &refused) {
+		e.Kind, e.NotSent = refused.kind(), true
+		if refused.Response != nil {
+			e.RetryAfter = upstream.RetryAfter(refused.Response.Header, time.Now())
+		}
 	}
 	var op *net.OpError
 	if t.asked.Load() && !t.got.Load() || errors.As(err, &op) && op.Op == "dial" {

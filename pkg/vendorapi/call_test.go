@@ -1,0 +1,75 @@
+package vendorapi_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/headrace/headrace/pkg/vendorapi"
+)
+
+func TestDo_AnyCall_IsMadeAsTold(t *testing.T) {
+	t.Parallel()
+	var got *http.Request
+	var body []byte
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		body, _ = io.ReadAll(r.Body)
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, `{"ok":true}`)
+	}))
+	defer s.Close()
+	c, err := vendorapi.New(s.URL + "/v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.Do(t.Context(), vendorapi.Call{
+		Method: "PATCH", Path: "/seats/a%2Fb?x=1", Route: "/seats/{tenant}", Key: "PR-1",
+		Header: http.Header{"X-Trace": {"1"}}, Body: map[string]any{"n": 1.5},
+	})
+	if err != nil || a.Status != http.StatusAccepted || string(a.Body) != `{"ok":true}` {
+		t.Fatalf("answer %+v, %v", a, err)
+	}
+	if got.Method != "PATCH" || got.RequestURI != "/v2/seats/a%2Fb?x=1" || string(body) != `{"n":1.5}` {
+		t.Errorf("%s %s with %s", got.Method, got.RequestURI, body)
+	}
+	if got.Header.Get("X-Trace") != "1" || got.Header.Get("Idempotency-Key") != "PR-1" {
+		t.Errorf("headers %v", got.Header)
+	}
+}
+
+type noCredentials struct{ status int }
+
+func (n noCredentials) RoundTrip(*http.Request) (*http.Response, error) {
+	e := &vendorapi.CredentialsError{Err: errors.New("nobody gives any")}
+	if n.status != 0 {
+		e.Response = &http.Response{StatusCode: n.status, Header: http.Header{"Retry-After": {"7"}}}
+	}
+	return nil, e
+}
+
+func TestDo_NoCredentials_IsOurFaultOrTheirs(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]vendorapi.Kind{
+		400: vendorapi.Unauthorized, 401: vendorapi.Unauthorized, 403: vendorapi.Unauthorized,
+		429: vendorapi.RateLimited, 500: vendorapi.Unavailable, 0: vendorapi.Network,
+	} {
+		observed := -1
+		c, err := vendorapi.New("http://vendor.example", vendorapi.WithTransport(noCredentials{status}),
+			vendorapi.WithObserver(func(_, _ string, status int, _ time.Duration) { observed = status }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Do(t.Context(), vendorapi.Call{Method: http.MethodPost, Path: "/"})
+		var e *vendorapi.Error
+		if !errors.As(err, &e) || e.Kind != want || e.Outcome() != vendorapi.NotDone {
+			t.Errorf("%d: %v, kind %v", status, err, e.Kind)
+		}
+		if (observed == http.StatusUnauthorized) != (want == vendorapi.Unauthorized) {
+			t.Errorf("%d was observed as %d", status, observed)
+		}
+	}
+}
