@@ -258,11 +258,13 @@ func (p *Processor) decide(ctx context.Context, d *stream.Delivery, w *Work) (Ve
 	if v.Refused && profile.Rejection != nil {
 		v = profile.Rejection(w, v)
 	}
-	told := map[fulfillment.Decision]func(*Work) fulfillment.Template{
+	told := map[fulfillment.Decision]func(*Work, Verdict) (fulfillment.Template, error){
 		fulfillment.Approve: profile.Approval, fulfillment.Inquire: profile.Inquiry,
 	}[v.Decision]
 	if told != nil && v.Template == (fulfillment.Template{}) {
-		v.Template = told(w)
+		if v.Template, err = told(w, v); err != nil {
+			return Verdict{Decision: fulfillment.Hold, Reason: err.Error(), Params: v.Params}, nil
+		}
 	}
 	return v, nil
 }

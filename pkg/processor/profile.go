@@ -40,9 +40,9 @@ type Profile struct {
 	// for good, or whose required fulfillment parameters are left empty: Fail,
 	// Hold, or "", which fails a request and holds one of a tier.
 	IfRefused fulfillment.Decision
-	// Approval and Inquiry choose what the customer is told. Nil is the product's
-	// default.
-	Approval, Inquiry func(w *Work) fulfillment.Template
+	// Approval and Inquiry choose what the customer is told of a verdict. Nil is
+	// the product's default; an error holds the request.
+	Approval, Inquiry func(w *Work, v Verdict) (fulfillment.Template, error)
 }
 
 // Policy says what becomes of the requests of one type.
@@ -94,7 +94,8 @@ type Answer struct {
 	Status string // in the vendor's words, for people
 	// Params are what to save, the tenant id among them.
 	Params []fulfillment.Param
-	// Reason, with Rejected, is what the customer is told.
+	// Reason, with Rejected and Failed, is what the customer is told, and with
+	// Strange what the person reads. Only Rejected must have one.
 	Reason string
 }
 

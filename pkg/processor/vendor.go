@@ -28,7 +28,11 @@ func VendorFault(err error) (Verdict, error) {
 		return Hold(fmt.Sprintf("the vendor does not know the tenant: %v", fault)), nil
 	case vendorapi.Unauthorized, vendorapi.RateLimited, vendorapi.Unavailable, vendorapi.Network:
 		return Verdict{}, Transient(err, fault.RetryAfter)
-	case vendorapi.Conflict, vendorapi.Unexpected:
+	case vendorapi.Unexpected:
+		if fault.NotSent { // the call itself is wrong, and would be again
+			return Hold(fmt.Sprintf("the vendor cannot be called: %v", fault)), nil
+		}
+	case vendorapi.Conflict:
 	}
 	return Verdict{}, err
 }
@@ -57,13 +61,19 @@ func (a Answer) Verdict(w *Work) Verdict {
 			v.Reason = fmt.Sprintf("the tenant is still %s at the vendor after %s", a.Status, w.Profile.Overdue)
 		}
 	case Failed:
-		v.Decision, v.Reason = fulfillment.Fail, fmt.Sprintf("the vendor reports the tenant as %s", a.Status)
+		v.Decision, v.Reason = fulfillment.Fail, a.Reason
+		if a.Reason == "" {
+			v.Reason = fmt.Sprintf("the vendor reports the tenant as %s", a.Status)
+		}
 	case Rejected:
 		v.Decision, v.Reason = fulfillment.Fail, a.Reason
 	case Gone:
 		v.Decision, v.Reason = fulfillment.Hold, "the vendor does not know the tenant"
 	case Strange:
-		v.Decision, v.Reason = fulfillment.Hold, fmt.Sprintf("the vendor reports the tenant in status %q, which is not known", a.Status)
+		v.Decision, v.Reason = fulfillment.Hold, a.Reason
+		if a.Reason == "" {
+			v.Reason = fmt.Sprintf("the vendor reports the tenant in status %q, which is not known", a.Status)
+		}
 	}
 	return v
 }

@@ -64,6 +64,10 @@ func (w *Work) Value(id string) string {
 // Tenant is the vendor's tenant id as far as it is known, else "".
 func (w *Work) Tenant() string { return w.Value(w.Profile.TenantParam) }
 
+// Polls counts how often this episode was decided Wait and looked at again. It
+// may be short by those of a process that was killed.
+func (w *Work) Polls() int { return w.polls }
+
 func (w *Work) ifRefused() fulfillment.Decision {
 	switch {
 	case w.Profile != nil && w.Profile.IfRefused != "":
@@ -89,7 +93,7 @@ func (w *Work) Save(ctx context.Context, reason string, params ...fulfillment.Pa
 	if err := w.publish(ctx, w, Wait(reason, params...)); err != nil {
 		return err
 	}
-	w.Waited, w.saved = true, params
+	w.Waited, w.saved, w.since = true, params, w.now()
 	return nil
 }
 
