@@ -1,13 +1,16 @@
 package vendorsim
 
-import "net/http"
+import (
+	"bytes"
+	"net/http"
+)
 
 func (s *Server) create(c *call) *answer {
 	b, refused := readBody(c.body)
 	if refused != nil {
 		return refused
 	}
-	if b.ExternalID == "" {
+	if b.ExternalID == "" && !s.opts.Lenient {
 		return refusal(http.StatusUnprocessableEntity, "externalId is missing")
 	}
 	start := s.begin()
@@ -16,9 +19,17 @@ func (s *Server) create(c *call) *answer {
 	now := s.opts.Now()
 	fresh := Tenant{ID: s.newID(), Created: now, ReadyAt: now.Add(s.opts.Async)}
 	b.apply(&fresh, now)
+	s.keep(&fresh, c)
 	t := s.put(fresh)
 	s.done(c, Create, start, t, b.RequestID)
 	return &answer{status: http.StatusCreated, value: s.show(t)}
+}
+
+// keep remembers the body as it came, for those who send their own.
+func (s *Server) keep(t *Tenant, c *call) {
+	if s.opts.Lenient {
+		t.Body = bytes.Clone(c.body)
+	}
 }
 
 func (s *Server) list(c *call) *answer {
@@ -42,6 +53,7 @@ func (s *Server) update(c *call) *answer {
 	}
 	return s.change(c, Update, b.RequestID, func(t *Tenant) *answer {
 		b.apply(t, s.opts.Now())
+		s.keep(t, c)
 		return &answer{status: http.StatusOK, value: s.show(t)}
 	})
 }

@@ -29,6 +29,9 @@ type Options struct {
 	Adopt func(id string) (Tenant, bool)
 	// APIKey, if set, must come with each call as "Authorization: Bearer KEY" or "Authorization: KEY", else it is 401.
 	APIKey string
+	// Lenient takes any JSON object as the body of POST and PUT, without externalId too, and keeps it as the tenant's Body:
+	// so it plays vendors whose orders look otherwise.
+	Lenient bool
 	// Now is the clock; the default is time.Now.
 	Now func() time.Time
 }

@@ -34,7 +34,9 @@ type Tenant struct {
 	Items      []Item         `json:"items"`
 	Customer   Customer       `json:"customer"`
 	Parameters map[string]any `json:"parameters"`
-	Created    time.Time      `json:"created"`
+	// Body is that of the last POST or PUT, where Options.Lenient is set.
+	Body    json.RawMessage `json:"body,omitempty"`
+	Created time.Time       `json:"created"`
 	// ReadyAt is when the last provisioning or update ends or ended.
 	ReadyAt time.Time `json:"-"`
 }
