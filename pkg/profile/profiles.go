@@ -1,0 +1,167 @@
+package profile
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/processor"
+	"github.com/headrace/headrace/pkg/upstream"
+	"github.com/headrace/headrace/pkg/vendorapi"
+)
+
+// Options are what the profiles need of the process. The zero value will do for
+// all but secrets in variables.
+type Options struct {
+	// Environ is the environment that secrets are read from, as os.Environ
+	// gives it.
+	Environ []string
+	// Transport makes what calls go through, one for each endpoint and
+	// credentials. Nil is vendorapi.NewTransport.
+	Transport func() http.RoundTripper
+	// Observe is told of each call when it has ended; see
+	// vendorapi.WithObserver.
+	Observe func(endpoint, method, route string, status int, d time.Duration)
+	// Instead, if set, takes the place of every vendor: no call is made and no
+	// secret read.
+	Instead processor.Vendor
+
+	masked  bool // secrets are not read, but shown as such
+	assumed bool // see vendor
+}
+
+// Profiles reads the secrets and returns what chooses the profile of a request.
+// All that share an endpoint and credentials share its pauses. Its error joins a
+// *config.Fault for each secret that is not there.
+func (s *Set) Profiles(o Options) (processor.Profiles, error) {
+	b := &builder{
+		options: o, gates: map[gateKey]http.RoundTripper{},
+		secrets: reader{faults: &faults{file: s.file}, env: lookup(o.Environ), masked: o.masked},
+	}
+	made := make([]*processor.Profile, len(s.entries))
+	for i, e := range s.entries {
+		var err error
+		if made[i], err = b.profile(e); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.secrets.faults.joined(); err != nil {
+		return nil, err
+	}
+	return func(w *processor.Work) (*processor.Profile, error) {
+		i, err := s.choose(w.Key.Product, environmentOf(w))
+		if err != nil {
+			return nil, err
+		}
+		return made[i], nil
+	}, nil
+}
+
+// choose finds the entry of a product for a type of connection.
+func (s *Set) choose(product, environment string) (int, error) {
+	i := slices.IndexFunc(s.entries, func(e *entry) bool {
+		in := values(e.Environments)
+		return e.ID.Value == product && (len(in) == 0 || slices.Contains(in, environment))
+	})
+	switch {
+	case i >= 0:
+		return i, nil
+	case slices.Contains(s.Products(), product):
+		return 0, fmt.Errorf("product %s has no profile for connections of type %q: add one below products in %s", product, environment, s.file)
+	}
+	return 0, fmt.Errorf("product %s has no profile: add one below products in %s", product, s.file)
+}
+
+func environmentOf(w *processor.Work) string {
+	if w.Tier != nil {
+		return w.Tier.Configuration.Connection.Type
+	}
+	return w.Request.Asset.Connection.Type
+}
+
+func lookup(environ []string) func(string) string {
+	return func(name string) string {
+		for _, one := range slices.Backward(environ) {
+			if v, ok := strings.CutPrefix(one, name+"="); ok {
+				return strings.TrimSpace(v)
+			}
+		}
+		return ""
+	}
+}
+
+// builder makes the profiles of a set.
+type builder struct {
+	options Options
+	secrets reader
+	gates   map[gateKey]http.RoundTripper
+}
+
+type gateKey struct {
+	endpoint string
+	credentials
+}
+
+func (b *builder) profile(e *entry) (*processor.Profile, error) {
+	p := &processor.Profile{
+		Idempotent: e.idempotent, TenantParam: e.tenantParam, Manual: e.manual(), Overdue: e.overdue,
+		Validate: e.validate, Rejection: e.rejection, Policies: e.policies(), Approval: e.approval, Inquiry: e.inquiry,
+		IfRefused: fulfillment.Decision(e.IfRefused.Value), Vendor: b.options.Instead,
+	}
+	if p.Vendor != nil || !e.calls() {
+		return p, nil
+	}
+	api, err := b.client(e)
+	if err != nil {
+		return nil, fmt.Errorf("make client of %s: %w", e.name(), err)
+	}
+	p.Vendor = &vendor{
+		api: api, plans: e.plans, tenantParam: e.tenantParam,
+		standard: processor.TenantVendor{API: api}, assumed: b.options.assumed,
+	}
+	return p, nil
+}
+
+func (b *builder) client(e *entry) (*vendorapi.Client, error) {
+	u, err := url.Parse(e.endpoint)
+	if err != nil {
+		return nil, errors.New("its endpoint is not a URL") // which may hold a password
+	}
+	key := gateKey{e.endpoint, b.secrets.credentials(e.Vendor.Auth)}
+	if b.gates[key] == nil {
+		b.gates[key] = b.transport(key.credentials, u.Host)
+	}
+	options := []vendorapi.Option{vendorapi.WithTransport(b.gates[key])}
+	if e.timeout > 0 {
+		options = append(options, vendorapi.WithTimeout(e.timeout))
+	}
+	if observe := b.options.Observe; observe != nil {
+		options = append(options, vendorapi.WithObserver(func(method, route string, status int, d time.Duration) {
+			observe(e.endpoint, method, route, status, d)
+		}))
+	}
+	return vendorapi.New(e.endpoint, options...)
+}
+
+// transport puts a gate before the credentials: a call that has to wait needs
+// none.
+func (b *builder) transport(c credentials, host string) http.RoundTripper {
+	base := http.RoundTripper(vendorapi.NewTransport())
+	if b.options.Transport != nil {
+		base = b.options.Transport()
+	}
+	signed := base
+	switch c.kind {
+	case authNone:
+	case authOAuth2:
+		signed = newTokens(c, host, base, base)
+	default:
+		signed = &signer{c, host, base}
+	}
+	return upstream.NewGate("the vendor at "+host, signed)
+}

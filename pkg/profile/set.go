@@ -1,0 +1,87 @@
+package profile
+
+import (
+	"net/url"
+	"slices"
+)
+
+// Products lists the ids of the products, each once.
+func (s *Set) Products() []string {
+	var ids []string
+	for _, e := range s.entries {
+		if !slices.Contains(ids, e.ID.Value) {
+			ids = append(ids, e.ID.Value)
+		}
+	}
+	return ids
+}
+
+// Endpoints lists the vendors' addresses, each once, without user and password.
+func (s *Set) Endpoints() []string {
+	var all []string
+	for _, e := range s.entries {
+		u, err := url.Parse(e.endpoint)
+		if err != nil || !e.calls() || slices.Contains(all, u.Redacted()) {
+			continue
+		}
+		all = append(all, u.Redacted())
+	}
+	return all
+}
+
+// TenantParam is the parameter that holds the tenant's id of a product's
+// subscriptions, "" for a product without a profile.
+func (s *Set) TenantParam(product string) string {
+	for _, e := range s.entries {
+		if e.ID.Value == product {
+			return e.tenantParam
+		}
+	}
+	return ""
+}
+
+// Approves reports whether every entry of the product says what its customers
+// are told of an approval.
+func (s *Set) Approves(product string) bool {
+	said := false
+	for _, e := range s.entries {
+		if e.ID.Value == product {
+			if e.approve == nil {
+				return false
+			}
+			said = true
+		}
+	}
+	return said
+}
+
+// Named is a template that a profile names, for those who look whether it is
+// there. Scopes are those in which it may be; Type is fulfillment or inquire; one
+// of ID and Name is set.
+type Named struct {
+	Product  string
+	Scopes   []string
+	Type     string
+	ID, Name string
+}
+
+// Templates lists the templates that profiles name.
+func (s *Set) Templates() []Named {
+	var all []Named
+	for _, e := range s.entries {
+		for _, n := range []struct {
+			told   *telling
+			scopes []string
+			kind   string
+		}{
+			{e.approve, []string{"asset"}, "fulfillment"},
+			{e.tierApprove, []string{"tier1", "tier2"}, "fulfillment"},
+			{e.ask, []string{"asset"}, "inquire"},
+		} {
+			if n.told != nil && (n.told.ID.given() || n.told.Name.given()) {
+				all = append(all, Named{e.ID.Value, n.scopes, n.kind, n.told.ID.Value, n.told.Name.Value})
+			}
+		}
+	}
+	return all
+}
