@@ -38,7 +38,7 @@ func (c *Config) Check(n Need) error {
 	default:
 		missing(keyAPIKey, "set it to the Connect API key, ApiKey SU-…:…")
 	}
-	if n.Vendor && c.Vendor.Endpoint == "" {
+	if n.Vendor && c.Vendor.Endpoint == "" && c.Profiles == "" { // profiles may have endpoints of their own
 		missing(keyVendor, "set it to the base URL of the vendor API")
 	}
 	if n.RemoteBroker && c.NATS.URL == "" {

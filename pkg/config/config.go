@@ -21,7 +21,10 @@ type Config struct {
 	// failed, or waits for long.
 	Conversations bool
 	// Products are the ids to process; empty is every product that the key sees.
-	Products  []string
+	Products []string
+	// Profiles is the file whose products are profiles, and not just ids; empty
+	// is none. Package profile reads them.
+	Profiles  string
 	Retention Retention
 	Log       Log
 

@@ -99,10 +99,33 @@ func (l *loader) file() {
 		l.fault(filepath.Base(name), "is not YAML (%s); mend that line", strings.ReplaceAll(err.Error(), "\n", " "))
 		return
 	}
+	l.profiles(k, name)
 	l.checkKeys(k, name)
 	if err := l.merged.Merge(k); err != nil {
 		l.fault(filepath.Base(name), "%v", err)
 	}
+}
+
+// profiles notes that the products are profiles, and leaves their ids as the
+// products to process. What else is in them, and wrong, package profile tells.
+func (l *loader) profiles(k *koanf.Koanf, name string) {
+	list, _ := k.Get(keyProducts).([]any)
+	var ids []any
+	for _, one := range list {
+		block, isProfile := one.(map[string]any)
+		if !isProfile {
+			return
+		}
+		if id, given := block["id"].(string); given {
+			ids = append(ids, id)
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	l.cfg.Profiles = name
+	// It fails only for a key that is in the way, and there is a list now.
+	_ = k.Set(keyProducts, ids)
 }
 
 // fileName is the file to read and who asked for it: empty for nobody.
@@ -209,8 +232,9 @@ func scalar(v any, list bool) (string, error) {
 		}
 		words := make([]string, len(v))
 		for i, one := range v {
-			if _, nested := one.(map[string]any); nested {
-				return "", errors.New("holds product profiles, which this version does not support; list product ids alone")
+			switch one.(type) {
+			case map[string]any, []any:
+				return "", errors.New("holds blocks among single values; list ids alone, or profiles alone")
 			}
 			words[i] = fmt.Sprint(one)
 		}

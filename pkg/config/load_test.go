@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,9 +187,9 @@ func TestLoad_Faults_SayWhatToDo(t *testing.T) {
 		{"list for a value", "data_dir: [a]", "",
 			`headrace.yaml: data_dir: is a list; give one value`},
 		{"profiles", "products: {PRD-1: {vendor: x}}", "",
-			`headrace.yaml: products.PRD-1.vendor: product profiles are not supported in this version; list product ids alone`},
-		{"profiles in a list", "products: [{id: PRD-1}]", "",
-			`headrace.yaml: products: holds product profiles, which this version does not support; list product ids alone`},
+			`headrace.yaml: products.PRD-1.vendor: is not a list; put a dash before each product`},
+		{"profiles among ids", "products: [PRD-2, {id: PRD-1}]", "",
+			`headrace.yaml: products: holds blocks among single values; list ids alone, or profiles alone`},
 		{"no YAML", "a: b: c", "",
 			`headrace.yaml: is not YAML (yaml: mapping values are not allowed in this context); mend that line`},
 		{"results too short", "", "HEADRACE_REQUESTS_MAX_AGE=2000h HEADRACE_EVENTS_MAX_AGE=0 HEADRACE_DEAD_MAX_AGE=2000h",
@@ -251,5 +252,26 @@ func TestLoad_StrangeVariable_IsIgnoredAndSaid(t *testing.T) {
 	cfg, err := config.Load(sources(t, "", "HEADRACE_TEST_RUN_ID=17"))
 	if err != nil || len(cfg.Ignored) != 1 || cfg.Ignored[0] != "HEADRACE_TEST_RUN_ID" {
 		t.Errorf("ignored %v, error %v", cfg.Ignored, err)
+	}
+}
+
+func TestLoad_Profiles_GiveTheProducts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "headrace.yaml")
+	text := "products:\n  - {id: PRD-1, mode: manual}\n  - {id: PRD-2, vendor: {endpoint: http://v}}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(config.Sources{WorkDir: dir})
+	if err != nil || c.Profiles != file || !slices.Equal(c.Products, []string{"PRD-1", "PRD-2"}) {
+		t.Errorf("profiles in %q, products %v, %v", c.Profiles, c.Products, err)
+	}
+	if err := c.Check(config.Need{Vendor: true}); err != nil {
+		t.Errorf("profiles may have endpoints of their own: %v", err)
+	}
+	c, err = config.Load(config.Sources{WorkDir: dir, Environ: []string{"HEADRACE_PRODUCTS=PRD-2"}})
+	if err != nil || c.Profiles != file || !slices.Equal(c.Products, []string{"PRD-2"}) {
+		t.Errorf("profiles in %q, products %v, %v", c.Profiles, c.Products, err)
 	}
 }

@@ -22,7 +22,7 @@ func settings() []setting {
 			func(c *Config) value { return durationValue{to: &c.Connect.PollInterval, min: minPoll} }},
 		{"connect.page_size", "HEADRACE_CONNECT_PAGE_SIZE", "requests a page, 1 to 1000",
 			func(c *Config) value { return intValue{to: &c.Connect.PageSize, min: 1, max: 1000} }},
-		{"products", "HEADRACE_PRODUCTS", "comma-separated product ids to process; none is every product that the key sees",
+		{"products", "HEADRACE_PRODUCTS", "comma-separated product ids to process; none is those with profiles, without any every product that the key sees",
 			func(c *Config) value { return listValue{&c.Products} }},
 		{keyVendor, "HEADRACE_VENDOR_ENDPOINT", "base URL of the vendor API; may have a path",
 			func(c *Config) value { return httpValue{&c.Vendor.Endpoint} }},

@@ -80,7 +80,7 @@ func (l *loader) note(written, key, file string) {
 // empty block.
 func unknownKey(key string, v any, known []string) string {
 	if strings.HasPrefix(key, keyProducts+".") {
-		return "product profiles are not supported in this version; list product ids alone"
+		return "is not a list; put a dash before each product"
 	}
 	var below []string
 	for _, k := range known {

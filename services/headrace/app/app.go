@@ -47,6 +47,7 @@ type App struct {
 	ready   func(Ready)
 	// handlers take the place of services.
 	handlers []Handler
+	environ  []string
 }
 
 // Ready is what an observer of a running App gets.
@@ -69,9 +70,16 @@ func OnPoll(f func(fetcher.Poll, error)) Option {
 // OnReady calls f once the services run.
 func OnReady(f func(Ready)) Option { return func(a *App) { a.ready = f } }
 
+// Environ is where the profiles' secrets are read from; the process's own
+// environment by default.
+func Environ(list []string) Option { return func(a *App) { a.environ = list } }
+
 // New returns an App. It opens nothing yet.
 func New(cfg *config.Config, log *logrus.Entry, m *telemetry.Metrics, h *telemetry.Health, opts ...Option) *App {
-	a := &App{cfg: cfg, log: log, metrics: m, health: h, polled: func(_ fetcher.Poll, err error) { reportPoll(h, err) }, ready: func(Ready) {}}
+	a := &App{
+		cfg: cfg, log: log, metrics: m, health: h, environ: os.Environ(),
+		polled: func(_ fetcher.Poll, err error) { reportPoll(h, err) }, ready: func(Ready) {},
+	}
 	for _, opt := range opts {
 		opt(a)
 	}

@@ -4,19 +4,15 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"time"
 
-	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/stream"
-	"github.com/headrace/headrace/pkg/telemetry"
 	"github.com/headrace/headrace/pkg/upstream"
-	"github.com/headrace/headrace/pkg/vendorapi"
 	"github.com/headrace/headrace/services/adjustment"
 	"github.com/headrace/headrace/services/cancel"
 	"github.com/headrace/headrace/services/change"
@@ -131,48 +127,6 @@ func decider(name string) (processor.Decider, error) {
 		return tierconfig.Service{}, nil
 	}
 	return nil, fmt.Errorf("run services: %q processes no type", name)
-}
-
-// profiles chooses the profile of a request: where none is configured, all
-// products share the default one.
-func (a *App) profiles() (processor.Profiles, error) {
-	v, err := a.vendor()
-	if err != nil {
-		return nil, err
-	}
-	profile := &processor.Profile{
-		Vendor: v, Idempotent: a.cfg.Vendor.Idempotency == config.IdempotencyKey,
-		TenantParam: processor.DefaultTenantParam, Validate: processor.Required,
-	}
-	if v == nil {
-		profile.Decider = noVendor{}
-	}
-	return func(*processor.Work) (*processor.Profile, error) { return profile, nil }, nil
-}
-
-func (a *App) vendor() (processor.Vendor, error) {
-	if a.cfg.DryRun {
-		return dryVendor{log: a.log}, nil
-	}
-	endpoint := string(a.cfg.Vendor.Endpoint)
-	if endpoint == "" {
-		return nil, nil // only what calls no vendor, or has handlers of its own, runs here: config.Check saw to that
-	}
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return nil, fmt.Errorf("vendor endpoint: %w", err)
-	}
-	a.health.Set(telemetry.HealthVendor, true, false, "not called yet")
-	v, err := vendorapi.New(endpoint,
-		vendorapi.WithTransport(upstream.NewGate("the vendor", vendorapi.NewTransport())),
-		vendorapi.WithObserver(func(method, route string, status int, d time.Duration) {
-			a.metrics.VendorCall(u.Host, method, route, status, d)
-			a.report(telemetry.HealthVendor, status)
-		}))
-	if err != nil {
-		return nil, fmt.Errorf("vendor client: %w", err)
-	}
-	return processor.TenantVendor{API: v}, nil
 }
 
 func (a *App) connectClient() (*connect.Client, error) {

@@ -28,6 +28,8 @@ type world struct {
 	connect *connectsim.Server
 	vendor  *vendorsim.Server
 	cfg     *config.Config
+	environ []string // that secrets of profiles are read from
+	health  *telemetry.Health
 }
 
 func newWorld(t *testing.T, co connectsim.Options, vo vendorsim.Options) *world {
@@ -66,7 +68,8 @@ func (w *world) start(services ...string) (stop func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	ready, done := make(chan struct{}), make(chan error, 1)
-	a := app.New(w.cfg, logger(), telemetry.New(), telemetry.NewHealth(), app.OnReady(func(app.Ready) { close(ready) }))
+	w.health = telemetry.NewHealth()
+	a := app.New(w.cfg, logger(), telemetry.New(), w.health, app.Environ(w.environ), app.OnReady(func(app.Ready) { close(ready) }))
 	go func() { done <- a.Run(ctx, services) }()
 	select {
 	case <-ready:

@@ -1,0 +1,91 @@
+package app
+
+import (
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/headrace/headrace/pkg/config"
+	"github.com/headrace/headrace/pkg/processor"
+	"github.com/headrace/headrace/pkg/profile"
+	"github.com/headrace/headrace/pkg/telemetry"
+	"github.com/headrace/headrace/pkg/upstream"
+	"github.com/headrace/headrace/pkg/vendorapi"
+)
+
+// profiles chooses the profile of a request: where none is configured, all
+// products share the default one.
+func (a *App) profiles() (processor.Profiles, error) {
+	if a.cfg.Profiles != "" {
+		return a.configured()
+	}
+	v, err := a.vendor()
+	if err != nil {
+		return nil, err
+	}
+	p := &processor.Profile{
+		Vendor: v, Idempotent: a.cfg.Vendor.Idempotency == config.IdempotencyKey,
+		TenantParam: processor.DefaultTenantParam, Validate: processor.Required,
+	}
+	if v == nil {
+		p.Decider = noVendor{}
+	}
+	return func(*processor.Work) (*processor.Profile, error) { return p, nil }, nil
+}
+
+// configured are the profiles of the settings file.
+func (a *App) configured() (processor.Profiles, error) {
+	set, err := profile.Load(a.cfg.Profiles, a.cfg.Vendor)
+	if err != nil {
+		return nil, fmt.Errorf("load profiles: %w", err)
+	}
+	o := profile.Options{Environ: a.environ, Observe: a.vendorCalled}
+	if a.cfg.DryRun {
+		o.Instead = dryVendor{log: a.log}
+	}
+	for _, endpoint := range set.Endpoints() {
+		a.health.Set(a.vendorPart(endpoint), true, false, "not called yet")
+	}
+	return set.Profiles(o)
+}
+
+func (a *App) vendor() (processor.Vendor, error) {
+	if a.cfg.DryRun {
+		return dryVendor{log: a.log}, nil
+	}
+	endpoint := string(a.cfg.Vendor.Endpoint)
+	if endpoint == "" {
+		return nil, nil // only what calls no vendor, or has handlers of its own, runs here: config.Check saw to that
+	}
+	a.health.Set(telemetry.HealthVendor, true, false, "not called yet")
+	v, err := vendorapi.New(endpoint,
+		vendorapi.WithTransport(upstream.NewGate("the vendor", vendorapi.NewTransport())),
+		vendorapi.WithObserver(func(method, route string, status int, d time.Duration) {
+			a.vendorCalled(endpoint, method, route, status, d)
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("vendor client: %w", err)
+	}
+	return processor.TenantVendor{API: v}, nil
+}
+
+func (a *App) vendorCalled(endpoint, method, route string, status int, d time.Duration) {
+	a.metrics.VendorCall(hostOf(endpoint), method, route, status, d)
+	a.report(a.vendorPart(endpoint), status)
+}
+
+// vendorPart is what /readyz calls a vendor: those of profiles by their hosts.
+func (a *App) vendorPart(endpoint string) string {
+	if hostOf(endpoint) == hostOf(string(a.cfg.Vendor.Endpoint)) {
+		return telemetry.HealthVendor
+	}
+	return telemetry.HealthVendor + " " + hostOf(endpoint)
+}
+
+func hostOf(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
