@@ -169,7 +169,7 @@ func TestVersion_JSON_HasFields(t *testing.T) {
 func TestHelp_Pages_AsReviewed(t *testing.T) {
 	t.Parallel()
 	for _, page := range []string{
-		"", "up", "run", "requests", "requests list", "requests show", "dead", "dead list", "dead show", "dead redrive", "dead discard", "doctor", "health", "sim", "sim connect", "sim vendor", "demo", "version", "settings",
+		"", "up", "run", "requests", "requests list", "requests show", "dead", "dead list", "dead show", "dead redrive", "dead discard", "doctor", "profile", "profile check", "profile try", "health", "sim", "sim connect", "sim vendor", "demo", "version", "settings",
 	} {
 		name := filepath.Join("testdata", "help", strings.ReplaceAll("headrace "+page, " ", "-")+".txt")
 		name = strings.Replace(name, "-.txt", ".txt", 1)

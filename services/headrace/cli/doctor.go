@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/headrace/headrace/pkg/config"
+	"github.com/headrace/headrace/pkg/profile"
 )
 
 // checkTimeout bounds each of doctor's checks.
@@ -34,6 +35,7 @@ type finding struct {
 type examination struct {
 	program  *Program
 	cfg      *config.Config
+	profiles *profile.Set // nil for none
 	findings []finding
 }
 
@@ -104,6 +106,7 @@ func (e *examination) settings() bool {
 	const check = "settings"
 	cfg, err := config.Load(e.program.sources())
 	e.cfg = cfg
+	err = errors.Join(err, e.loadProfiles())
 	for _, f := range faults(err) {
 		problem, mend, _ := strings.Cut(f.Problem, "; ")
 		e.fail(check, mend, "%s %s", f.Setting, problem)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/connect"
-	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/services/committer"
 )
 
@@ -95,17 +94,20 @@ func (e *examination) product(ctx context.Context, c *connect.Client, id string)
 		e.fail(check, "give the key the permission to read templates", "%s: %v", id, err)
 		return
 	}
-	if template, err := committer.PickActivation(found); err != nil {
+	if e.named(ctx, c, id) {
+		e.ok(check, "%s is approved with what its profile says", id)
+	} else if template, err := committer.PickActivation(found); err != nil {
 		problem, mend, _ := strings.Cut(err.Error(), ": ")
 		e.fail(check, mend+" in the product's Templates (scope asset, type fulfillment); its requests are held until then", "%s: %s", id, problem)
 	} else {
 		e.ok(check, "%s is approved with %s", id, template)
 	}
 	params, err := c.Products.Parameters(ctx, id)
-	tenant := func(p connect.Param) bool { return p.Name == processor.DefaultTenantParam }
+	param := e.tenantParam(id)
+	tenant := func(p connect.Param) bool { return p.Name == param }
 	if err == nil && !slices.ContainsFunc(params, tenant) {
 		e.warn("products", "add it to the product's parameters, with phase fulfillment and scope asset",
-			"%s has no parameter %s, where the tenant's id is kept", id, processor.DefaultTenantParam)
+			"%s has no parameter %s, where the tenant's id is kept", id, param)
 	}
 }
 
@@ -113,6 +115,10 @@ func (e *examination) product(ctx context.Context, c *connect.Client, id string)
 // credentials shows that somebody is there, and nothing is changed by it.
 func (e *examination) vendor(ctx context.Context) {
 	const check = "vendor"
+	if e.profiles != nil {
+		e.vendors(ctx)
+		return
+	}
 	base := e.cfg.Vendor.Endpoint
 	if base == "" {
 		return // told by settings

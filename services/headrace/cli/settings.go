@@ -9,13 +9,19 @@ import (
 	"golang.org/x/term"
 
 	"github.com/headrace/headrace/pkg/config"
+	"github.com/headrace/headrace/pkg/profile"
 )
 
 // settings reads the configuration and checks it for what a command needs; all
 // faults come in one error.
 func (p *Program) settings(need config.Need) (*config.Config, error) {
 	cfg, err := config.Load(p.sources())
-	if err := errors.Join(err, cfg.Check(need)); err != nil {
+	err = errors.Join(err, cfg.Check(need))
+	if cfg.Profiles != "" && need.Connect { // those who look after a broker need none
+		_, faults := profile.Load(cfg.Profiles, cfg.Vendor)
+		err = errors.Join(err, faults)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return cfg, nil
