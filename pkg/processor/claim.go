@@ -1,0 +1,116 @@
+package processor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// read makes Work of a delivery; an error means that it can't be read.
+func (p *Processor) read(d *stream.Delivery) (*Work, error) {
+	if d.Poison != nil {
+		return nil, d.Poison
+	}
+	_, key, err := fulfillment.ParseSubject(d.Subject)
+	if err != nil {
+		return nil, err
+	}
+	w := &Work{
+		Key:     key,
+		Episode: fulfillment.Episode(d.Header, d.Sequence),
+		Attempt: fulfillment.Attempt(d.Header) + d.Attempt - 1,
+		polls:   fulfillment.Number(d.Header, fulfillment.HeaderPolls),
+		faults:  fulfillment.Number(d.Header, fulfillment.HeaderFaults),
+		publish: p.publish, log: p.log, now: p.now,
+	}
+	said, err := w.decode(d.Body)
+	if err != nil {
+		return nil, err
+	}
+	if said != key {
+		return nil, fmt.Errorf("the body is about %s %s of asset %s and product %s, which is not what the subject says",
+			said.Type, said.Request, said.Asset, said.Product)
+	}
+	return w, nil
+}
+
+// decode reads the body, and returns what it says it is about.
+func (w *Work) decode(body []byte) (fulfillment.Key, error) {
+	if w.Key.Type.Tier() {
+		tier, err := connect.DecodeTierRequest(body)
+		if err != nil {
+			return fulfillment.Key{}, err
+		}
+		w.Tier = tier
+		return fulfillment.Key{
+			Type: fulfillment.TierType(tier.Type), Product: tier.Configuration.Product.ID,
+			Asset: tier.Configuration.ID, Request: tier.ID,
+		}, nil
+	}
+	req, err := connect.DecodeRequest(body)
+	if err != nil {
+		return fulfillment.Key{}, err
+	}
+	w.Request = req
+	return fulfillment.Key{
+		Type: fulfillment.Type(req.Type), Product: req.Asset.Product.ID, Asset: req.Asset.ID, Request: req.ID,
+	}, nil
+}
+
+// claim reports whether the delivery is the asset's head and its episode
+// undecided: then, and only then, is there work to do.
+func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (bool, error) {
+	head, err := episode.HeadOf(ctx, p.log, w.Key.Asset)
+	if err != nil {
+		return false, err
+	}
+	if head.Sequence < d.Sequence {
+		return false, Transient(fmt.Errorf("the head of asset %s is behind: %d, expected %d", w.Key.Asset, head.Sequence, d.Sequence), 0)
+	}
+	if head.Sequence > d.Sequence {
+		p.entry(w).Debug("request superseded by a later message of its asset")
+		return false, nil
+	}
+	result, err := p.lastResult(ctx, w)
+	if err != nil {
+		return false, err
+	}
+	if result != nil && result.Episode >= w.Episode {
+		if result.Decision.Final() {
+			p.entry(w).Debug("request decided before")
+			return false, nil
+		}
+		w.Waited, w.saved, w.since = true, result.Params, result.Time
+	}
+	if d.Attempt == 1 {
+		return true, nil
+	}
+	closing, err := episode.ClosingOf(ctx, p.log, w.Key)
+	if err != nil || closing.Covers(w.Episode) {
+		return false, err
+	}
+	dead, err := p.dead.Has(ctx, w.Key, d.Stream, d.Sequence)
+	return !dead, err
+}
+
+func (p *Processor) lastResult(ctx context.Context, w *Work) (*fulfillment.Result, error) {
+	m, err := p.log.Last(ctx, fulfillment.StreamResults, w.Key.Subject(fulfillment.RootResults))
+	if errors.Is(err, stream.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read last result of %s: %w", w.Key.Request, err)
+	}
+	w.fence = m.Sequence
+	var r fulfillment.Result
+	if err := json.Unmarshal(m.Body, &r); err != nil {
+		return nil, fmt.Errorf("read last result of %s: sequence %d: %w", w.Key.Request, m.Sequence, err)
+	}
+	return &r, nil
+}

@@ -1,0 +1,146 @@
+package processor
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// decide asks the service, unless the message is old or comes again and Connect
+// says that the request is not pending any more.
+func (p *Processor) decide(ctx context.Context, d *stream.Delivery, w *Work) (Verdict, error) {
+	if w.Attempt > 1 || p.now().Sub(d.Time) > staleAfter {
+		status, err := p.status(ctx, w.Key)
+		if err != nil {
+			return Verdict{}, Transient(fmt.Errorf("check status of %s: %w", w.Key.Request, err), 0)
+		}
+		if status != connect.StatusPending {
+			return Verdict{Decision: fulfillment.Recheck, Reason: "found " + quoteStatus(status) + " in Connect"}, nil
+		}
+	}
+	profile, err := p.profiles(w)
+	if err != nil {
+		return Hold(err.Error()), nil
+	}
+	w.Profile = profile
+	v, err := p.safely(ctx, w)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if v.Refused && profile.Rejection != nil {
+		v = profile.Rejection(w, v)
+	}
+	told := map[fulfillment.Decision]func(*Work, Verdict) (fulfillment.Template, error){
+		fulfillment.Approve: profile.Approval, fulfillment.Inquire: profile.Inquiry,
+	}[v.Decision]
+	if told != nil && v.Template == (fulfillment.Template{}) {
+		if v.Template, err = told(w, v); err != nil {
+			return Verdict{Decision: fulfillment.Hold, Reason: err.Error(), Params: v.Params}, nil
+		}
+	}
+	return v, nil
+}
+
+// safely makes an error of a panic, so that it is counted like all that is not
+// understood, and ends with an operator.
+func (p *Processor) safely(ctx context.Context, w *Work) (v Verdict, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.entry(w).Errorf("panic: %v\n%s", r, debug.Stack())
+			v, err = Verdict{}, fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return p.byProfile(ctx, w)
+}
+
+// byProfile decides what the profile decides by itself, and asks the service
+// for the rest.
+func (p *Processor) byProfile(ctx context.Context, w *Work) (Verdict, error) {
+	profile := w.Profile
+	if profile.Manual {
+		return Hold("the product's profile leaves its requests to a person"), nil
+	}
+	if profile.Validate != nil {
+		if v, wrong := profile.Validate(w); wrong {
+			return v, nil
+		}
+	}
+	if profile.Decider != nil {
+		return profile.Decider.Decide(ctx, w)
+	}
+	switch profile.Policy(w.Key.Type) {
+	case PolicyApprove:
+		v := Approve()
+		v.Reason = "nothing is to be done at the vendor for requests of type " + string(w.Key.Type)
+		return v, nil
+	case PolicyHold:
+		return Hold(fmt.Sprintf("requests of type %s are left to a person", w.Key.Type)), nil
+	case PolicyCall:
+	}
+	return p.decider.Decide(ctx, w)
+}
+
+func quoteStatus(s string) string {
+	if s == "" {
+		return "nothing of that id"
+	}
+	return s
+}
+
+// carry stores what was decided.
+func (p *Processor) carry(ctx context.Context, d *stream.Delivery, w *Work, v Verdict) error {
+	if v.Reason == "" && (v.Decision == fulfillment.Fail || v.Decision == fulfillment.Hold) {
+		return fmt.Errorf("service %s answered %q without a reason", p.service, v.Decision)
+	}
+	switch v.Decision {
+	case fulfillment.Approve, fulfillment.Fail, fulfillment.Inquire, fulfillment.Recheck:
+		return p.publish(ctx, w, v)
+	case fulfillment.Wait:
+		if !w.Waited || len(v.Params) > len(w.saved) {
+			if err := p.publish(ctx, w, v); err != nil {
+				return err
+			}
+		}
+		pause := v.After
+		if pause <= 0 {
+			pause = p.pollPause(w.polls)
+		}
+		w.polls++
+		return p.schedule(ctx, d, w, pause)
+	case fulfillment.Hold:
+		if len(v.Params) > 0 { // a tenant's id must not be lost with the hold
+			if err := w.Save(ctx, v.Reason, v.Params...); err != nil {
+				return err
+			}
+		}
+		return p.bury(ctx, d, fulfillment.StageHold, v.Reason)
+	}
+	return fmt.Errorf("service %s answered %q, which is no decision", p.service, v.Decision)
+}
+
+// publish stores a result. It expects the sequence that was last on the
+// request's subject before the vendor was called: a worker that lost its
+// message in between can't publish any more.
+func (p *Processor) publish(ctx context.Context, w *Work, v Verdict) error {
+	r := fulfillment.Result{
+		RequestID: w.Key.Request, AssetID: w.Key.Asset, ProductID: w.Key.Product, Type: w.Key.Type,
+		Episode: w.Episode, Attempt: w.Attempt, Decision: v.Decision, Reason: v.Reason,
+		Params: v.Params, Template: v.Template, Time: p.now().UTC(),
+		IfRefused: w.ifRefused(),
+	}
+	step := "decided"
+	if v.Decision == fulfillment.Wait {
+		step = "waiting"
+	}
+	seq, err := episode.PutResult(ctx, p.log, r, step, w.fence)
+	if err != nil {
+		return err
+	}
+	w.fence = seq
+	return nil
+}
