@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"time"
 
+	"github.com/headrace/headrace/pkg/episode"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
@@ -18,6 +18,7 @@ import (
 type Reader interface {
 	Read(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
 	Get(ctx context.Context, name string, sequence uint64) (*stream.Stored, error)
+	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
 }
 
 // ErrNotFound is returned when no dead letter has the id.
@@ -66,11 +67,13 @@ func (f Filter) subject() string {
 }
 
 // List returns the dead letters that match f, oldest first, less those that an
-// operator has dealt with. Whatever else lies in the stream is listed, also what
+// operator has dealt with and those whose request was finished otherwise. Whatever else lies in the stream is listed, also what
 // is not a letter of ours.
 func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
-	filter := f.subject()
-	if f == (Filter{}) {
+	all := f
+	all.Stage = "" // what was done to a letter is told at a stage of its own
+	filter := all.subject()
+	if all == (Filter{}) {
 		filter = ""
 	}
 	entries := []Entry{}
@@ -80,14 +83,40 @@ func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 			return nil, fmt.Errorf("list dead letters: %w", err)
 		}
 		e := entryOf(m)
-		if e.Stage == fulfillment.StageAudit && f.Stage != fulfillment.StageAudit {
+		if e.Stage == fulfillment.StageAudit {
 			settled[e.Sequence] = true
-			continue // not a letter, but what was done to one
+			if f.Stage != fulfillment.StageAudit {
+				continue // not a letter, but what was done to one
+			}
+		}
+		if f.Stage != "" && f.Stage != e.Stage {
+			continue
 		}
 		e.Headers, e.Body = nil, nil
 		entries = append(entries, e)
 	}
-	return slices.DeleteFunc(entries, func(e Entry) bool { return settled[e.position()] }), nil
+	open := make([]Entry, 0, len(entries))
+	for _, e := range entries {
+		closed, err := isClosed(ctx, r, e)
+		if err != nil {
+			return nil, fmt.Errorf("list dead letters: %w", err)
+		}
+		if !closed && !settled[e.position()] {
+			open = append(open, e)
+		}
+	}
+	return open, nil
+}
+
+// isClosed reports whether the letter's episode is over: a person finished the
+// request in Connect.
+func isClosed(ctx context.Context, r Reader, e Entry) (bool, error) {
+	if e.Stage == "" || e.Stage == fulfillment.StageAudit || e.Sequence == 0 || e.AssetID == "" {
+		return false, nil // it has no episode
+	}
+	key := fulfillment.Key{Type: e.Type, Product: e.ProductID, Asset: e.AssetID, Request: e.RequestID}
+	closing, err := episode.ClosingOf(ctx, r, key)
+	return closing.Covers(e.Episode), err
 }
 
 // Get returns the dead letter with that id, or the last one of the request with
@@ -120,7 +149,7 @@ func Get(ctx context.Context, r Reader, id string) (Entry, error) {
 func entryOf(m *stream.Stored) Entry {
 	e := Entry{ID: strconv.FormatUint(m.Sequence, 10), Time: m.Time, Subject: m.Subject, Stream: m.Stream, Sequence: m.Sequence}
 	var l fulfillment.Letter
-	if err := json.Unmarshal(m.Body, &l); err != nil || l.Subject == "" && l.Digest == "" {
+	if err := json.Unmarshal(m.Body, &l); err != nil || l.Stage == "" {
 		e.Reason = "not a dead letter of this version"
 		e.Body = m.Body
 		return e

@@ -63,8 +63,10 @@ func TestSend_Request_GoesOnOnceAndIsNoLongerListed(t *testing.T) {
 	if err := deadletter.Send(t.Context(), c, e, deadletter.Redrive{By: "ann"}); !errors.Is(err, deadletter.ErrSettled) {
 		t.Errorf("again: %v, want ErrSettled", err)
 	}
-	if n := len(list(t, c, deadletter.Filter{})); n != 0 {
-		t.Errorf("%d letters listed, want none", n)
+	for _, f := range []deadletter.Filter{{}, {Stage: fulfillment.StageHold}, {Type: fulfillment.Purchase}} {
+		if n := len(list(t, c, f)); n != 0 {
+			t.Errorf("%+v: %d letters listed, want none", f, n)
+		}
 	}
 	trail := list(t, c, deadletter.Filter{Stage: fulfillment.StageAudit})
 	if len(trail) != 1 || trail[0].Reason != "dead letter 1 (hold) was redriven by ann" {
@@ -162,5 +164,35 @@ func TestDiscard_ClosesTheEpisodeOnce(t *testing.T) {
 	}
 	if n := pipelinetest.Count(t, c, fulfillment.StreamEvents, ""); n != 1 || stateOf(t, c) != fulfillment.StateLeft || len(list(t, c, deadletter.Filter{})) != 0 {
 		t.Errorf("%d events, state %s, letters %v", n, stateOf(t, c), list(t, c, deadletter.Filter{}))
+	}
+}
+
+func TestDiscard_RowThatNeverWasAMessage_IsNoLongerListed(t *testing.T) {
+	t.Parallel()
+	c := pipelinetest.Client(t)
+	l := fulfillment.Letter{RequestID: "PR-1", Stage: fulfillment.StageDecode, Reason: "why", Body: []byte("x"), Digest: deadletter.Digest([]byte("x"))}
+	if err := deadletter.NewWriter(c, nil).Write(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	e := list(t, c, deadletter.Filter{})[0]
+	if err := deadletter.Discard(t.Context(), c, e, "", "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if left := list(t, c, deadletter.Filter{}); len(left) != 0 {
+		t.Errorf("still listed: %+v", left)
+	}
+}
+
+func TestList_FinishedByAPerson_IsNoLongerListed(t *testing.T) {
+	t.Parallel()
+	c := pipelinetest.Client(t)
+	e := held(t, c)
+	body, err := json.Marshal(fulfillment.EventBody{Event: fulfillment.EventApproved, Episode: e.Episode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipelinetest.Append(t, c, stream.Message{Subject: key().EventSubject(fulfillment.EventApproved), Body: body})
+	if left := list(t, c, deadletter.Filter{}); len(left) != 0 {
+		t.Errorf("still listed: %+v", left)
 	}
 }
