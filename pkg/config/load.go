@@ -1,17 +1,20 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/rawbytes"
 	"github.com/knadh/koanf/v2"
+	documents "go.yaml.in/yaml/v3"
 )
 
 const (
@@ -99,6 +102,7 @@ func (l *loader) file() {
 		l.fault(filepath.Base(name), "is not YAML (%s); mend that line", strings.ReplaceAll(err.Error(), "\n", " "))
 		return
 	}
+	l.oneDocument(data, name)
 	l.profiles(k, name)
 	l.checkKeys(k, name)
 	if err := l.merged.Merge(k); err != nil {
@@ -106,10 +110,33 @@ func (l *loader) file() {
 	}
 }
 
+// oneDocument refuses a file of several documents, of which only the first would
+// be read.
+func (l *loader) oneDocument(data []byte, name string) {
+	d := documents.NewDecoder(bytes.NewReader(data))
+	for n := 0; ; n++ {
+		var doc documents.Node
+		switch err := d.Decode(&doc); {
+		case errors.Is(err, io.EOF):
+			return
+		case err != nil || n > 0:
+			l.fault(filepath.Base(name), "has more than one YAML document; keep one, and remove the line --- before the next")
+			return
+		}
+	}
+}
+
 // profiles notes that the products are profiles, and leaves their ids as the
 // products to process. What else is in them, and wrong, package profile tells.
+// A key without products is refused: all products would be carried out without
+// the profiles that were meant for them.
 func (l *loader) profiles(k *koanf.Koanf, name string) {
-	list, _ := k.Get(keyProducts).([]any)
+	said, given := k.Raw()[keyProducts]
+	if given && isNothing(said) {
+		l.fault(filepath.Base(name)+": "+keyProducts, "is empty; list products below it, or remove it")
+		return
+	}
+	list, _ := said.([]any)
 	var ids []any
 	for _, one := range list {
 		block, isProfile := one.(map[string]any)
@@ -126,6 +153,20 @@ func (l *loader) profiles(k *koanf.Koanf, name string) {
 	l.cfg.Profiles = name
 	// It fails only for a key that is in the way, and there is a list now.
 	_ = k.Set(keyProducts, ids)
+}
+
+func isNothing(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return strings.Trim(v, ", \t\r\n") == ""
+	case []any:
+		return len(v) == 0 || slices.ContainsFunc(v, isNothing)
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
 }
 
 // fileName is the file to read and who asked for it: empty for nobody.

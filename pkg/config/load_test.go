@@ -190,6 +190,18 @@ func TestLoad_Faults_SayWhatToDo(t *testing.T) {
 			`headrace.yaml: products.PRD-1.vendor: is not a list; put a dash before each product`},
 		{"profiles among ids", "products: [PRD-2, {id: PRD-1}]", "",
 			`headrace.yaml: products: holds blocks among single values; list ids alone, or profiles alone`},
+		{"products without any", "products:\n", "",
+			`headrace.yaml: products: is empty; list products below it, or remove it`},
+		{"products of an empty list", "products: []", "",
+			`headrace.yaml: products: is empty; list products below it, or remove it`},
+		{"products of an empty block", "products: {}", "",
+			`headrace.yaml: products: is empty; list products below it, or remove it`},
+		{"products of an empty entry", "products:\n  -\n", "",
+			`headrace.yaml: products: is empty; list products below it, or remove it`},
+		{"products in a second document", "sync: always\n---\nproducts: [{id: PRD-1}]", "",
+			`headrace.yaml: has more than one YAML document; keep one, and remove the line --- before the next`},
+		{"no YAML in a second document", "sync: always\n---\na: b: c", "",
+			`headrace.yaml: has more than one YAML document; keep one, and remove the line --- before the next`},
 		{"no YAML", "a: b: c", "",
 			`headrace.yaml: is not YAML (yaml: mapping values are not allowed in this context); mend that line`},
 		{"results too short", "", "HEADRACE_REQUESTS_MAX_AGE=2000h HEADRACE_EVENTS_MAX_AGE=0 HEADRACE_DEAD_MAX_AGE=2000h",
@@ -252,6 +264,14 @@ func TestLoad_StrangeVariable_IsIgnoredAndSaid(t *testing.T) {
 	cfg, err := config.Load(sources(t, "", "HEADRACE_TEST_RUN_ID=17"))
 	if err != nil || len(cfg.Ignored) != 1 || cfg.Ignored[0] != "HEADRACE_TEST_RUN_ID" {
 		t.Errorf("ignored %v, error %v", cfg.Ignored, err)
+	}
+}
+
+func TestLoad_MarksAroundOneDocument_AreRight(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(sources(t, "---\nproducts: [PRD-1]\n...\n"))
+	if err != nil || !slices.Equal(c.Products, []string{"PRD-1"}) {
+		t.Errorf("products %v, %v", c.Products, err)
 	}
 }
 
