@@ -12,7 +12,8 @@ import (
 
 // validate looks at a request before the vendor is called: first at quantities,
 // then at what the customer can correct, all of it at once, then at what is
-// refused, whose expressions may rely on that.
+// refused, whose expressions may rely on that. What is approved with parameters
+// to save is decided here, too.
 func (e *entry) validate(w *processor.Work) (processor.Verdict, bool) {
 	o := orderOf(w, nil)
 	if v, stop := e.limited(w); stop {
@@ -33,7 +34,28 @@ func (e *entry) validate(w *processor.Work) (processor.Verdict, bool) {
 			return processor.Fail(r.reason), true
 		}
 	}
-	return processor.Verdict{}, false
+	return e.saved(w, o)
+}
+
+// saved approves what is approved without a call, where parameters are to be
+// saved with that.
+func (e *entry) saved(w *processor.Work, o Order) (processor.Verdict, bool) {
+	p := e.plans[w.Key.Type]
+	if p == nil || len(p.save) == 0 {
+		return processor.Verdict{}, false
+	}
+	v := processor.Approve()
+	v.Reason = "the profile approves requests of type " + string(w.Key.Type) + " without a call"
+	for _, s := range p.save {
+		value, err := s.value.text(o)
+		if err != nil {
+			return processor.Hold(err.Error()), true
+		}
+		if value != "" {
+			v.Params = append(v.Params, processor.Value(s.param, value))
+		}
+	}
+	return v, true
 }
 
 func (e *entry) limited(w *processor.Work) (processor.Verdict, bool) {

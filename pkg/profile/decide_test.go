@@ -110,6 +110,28 @@ func TestValidate_Refused_FailsOrHolds(t *testing.T) {
 	}
 }
 
+func TestValidate_ApprovedWithoutACall_SavesWhatTheProfileSays(t *testing.T) {
+	t.Parallel()
+	const save = "purchase: {policy: approve, save: {subscription_id: asset.id, login: request.planned_date}}\ntier_setup: {save: {ref: tier.id}}"
+	for kind, want := range map[string]map[string]string{
+		"purchase": {"subscription_id": "AS-1"}, "tier-setup": {"ref": "TC-1"},
+	} {
+		w := workWith(t, kind, "", save, Options{})
+		v, stopped := w.Profile.Validate(w)
+		if !stopped || v.Decision != fulfillment.Approve || cmp.Diff(want, params(v.Params)) != "" {
+			t.Errorf("%s: %+v", kind, v)
+		}
+	}
+	w := workWith(t, "purchase", "", "validation: [{param: note, required: true}]\n"+save, Options{})
+	if v, _ := w.Profile.Validate(w); v.Decision != fulfillment.Inquire {
+		t.Errorf("what is wrong: %+v", v)
+	}
+	w = workWith(t, "purchase", "", "purchase: {policy: approve, save: {login: 'items[9].mpn'}}", Options{})
+	if v, _ := w.Profile.Validate(w); v.Decision != fulfillment.Hold {
+		t.Errorf("what cannot be calculated: %+v", v)
+	}
+}
+
 func TestRejection_AsTheProfileSays(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, map[string]string{"PUT /t": `422 {"message": "no such region"}`})

@@ -81,16 +81,17 @@ type secret struct {
 // operation is what is done for one type of request.
 type operation struct {
 	At       position
-	Policy   text      `yaml:"policy" enum:"call,approve,hold" doc:"approve: without a call; hold: a person decides; default call where there is one"`
-	Call     *call     `yaml:"call" doc:"the call that does it; for a purchase, the one that creates the tenant"`
-	Then     []call    `yaml:"then" doc:"calls to make after that; they may be repeated"`
-	Status   *call     `yaml:"status" doc:"asks how the tenant is doing, again and again until it is ready"`
-	Tenant   text      `yaml:"tenant" kind:"answer" doc:"purchase: the tenant's id in the answer to call; default answer.tenantId"`
-	Ready    text      `yaml:"ready" kind:"answer" doc:"whether the last answer says that all is done"`
-	Pending  text      `yaml:"pending" kind:"answer" doc:"whether the last answer says that the vendor needs time"`
-	Failed   text      `yaml:"failed" kind:"answer" doc:"whether the last answer says that the vendor gave up"`
-	Reason   text      `yaml:"reason" kind:"answer" doc:"why it failed, for the customer"`
-	Rejected *rejected `yaml:"rejected" doc:"what becomes of a request that the vendor rejects with 400, 409 or 422; default fail"`
+	Policy   text            `yaml:"policy" enum:"call,approve,hold" doc:"approve: without a call; hold: a person decides; default call where there is one"`
+	Save     map[string]text `yaml:"save" kind:"expression" doc:"approve: parameters to save in Connect; what is empty is left alone"`
+	Call     *call           `yaml:"call" doc:"the call that does it; for a purchase, the one that creates the tenant"`
+	Then     []call          `yaml:"then" doc:"calls to make after that; they may be repeated"`
+	Status   *call           `yaml:"status" doc:"asks how the tenant is doing, again and again until it is ready"`
+	Tenant   text            `yaml:"tenant" kind:"answer" doc:"purchase: the tenant's id in the answer to call; default answer.tenantId"`
+	Ready    text            `yaml:"ready" kind:"answer" doc:"whether the last answer says that all is done"`
+	Pending  text            `yaml:"pending" kind:"answer" doc:"whether the last answer says that the vendor needs time"`
+	Failed   text            `yaml:"failed" kind:"answer" doc:"whether the last answer says that the vendor gave up"`
+	Reason   text            `yaml:"reason" kind:"answer" doc:"why it failed, for the customer"`
+	Rejected *rejected       `yaml:"rejected" doc:"what becomes of a request that the vendor rejects with 400, 409 or 422; default fail"`
 }
 
 // call is one HTTP call.

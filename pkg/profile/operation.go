@@ -12,6 +12,7 @@ import (
 // plan is an operation that was checked.
 type plan struct {
 	policy  processor.Policy // "" is the type's own
+	save    []saving         // where it is approved without a call
 	call    *request
 	then    []*request
 	status  *request
@@ -53,7 +54,7 @@ func (f *faults) plan(t fulfillment.Type, o *operation) *plan {
 	after := kind{answer: true}
 	whether := kind{answer: true, condition: true}
 	p := &plan{
-		policy: processor.Policy(o.Policy.Value),
+		policy: processor.Policy(o.Policy.Value), save: f.savings(o.Save, kind{}),
 		tenant: f.compile(o.Tenant, after), reason: f.compile(o.Reason, after),
 		ready: f.compile(o.Ready, whether), pending: f.compile(o.Pending, whether), failed: f.compile(o.Failed, whether),
 	}
@@ -61,10 +62,10 @@ func (f *faults) plan(t fulfillment.Type, o *operation) *plan {
 		p.call = f.request(o.Call, t == fulfillment.Cancel)
 	}
 	for i := range o.Then {
-		p.then = append(p.then, f.request(&o.Then[i], false))
+		p.then = append(p.then, f.request(&o.Then[i], t == fulfillment.Cancel))
 	}
 	if o.Status != nil {
-		p.status = f.request(o.Status, false)
+		p.status = f.request(o.Status, t == fulfillment.Cancel)
 	}
 	if o.Rejected != nil {
 		p.reject = *o.Rejected
@@ -76,9 +77,24 @@ func (f *faults) plan(t fulfillment.Type, o *operation) *plan {
 	return p
 }
 
+// policy is what is done in the end.
+func (o *operation) policy(byDefault processor.Policy) processor.Policy {
+	switch {
+	case o.Policy.given():
+		return processor.Policy(o.Policy.Value)
+	case o.Call != nil:
+		return processor.PolicyCall
+	}
+	return byDefault
+}
+
 // coherent tells what does not go together in an operation.
 func (f *faults) coherent(t fulfillment.Type, o *operation) {
-	noCall := (&processor.Profile{}).Policy(t) != processor.PolicyCall
+	byDefault := (&processor.Profile{}).Policy(t)
+	noCall := byDefault != processor.PolicyCall
+	if len(o.Save) > 0 && o.policy(byDefault) != processor.PolicyApprove {
+		f.add(o.At, "has save, which is for policy approve; put it below the call whose answer it is from")
+	}
 	switch policy := processor.Policy(o.Policy.Value); {
 	case (policy == processor.PolicyApprove || policy == processor.PolicyHold) && o.Call != nil:
 		f.add(o.Policy.At, "is %s, so that call is never made; remove one of them", policy)
@@ -112,7 +128,7 @@ func (f *faults) coherent(t fulfillment.Type, o *operation) {
 func (f *faults) request(c *call, goneOK bool) *request {
 	r := &request{
 		method: c.Method.Value, path: f.compilePath(c.Path), body: f.compile(c.Body, kind{}),
-		headers: map[string]*expression{}, goneOK: goneOK,
+		headers: map[string]*expression{}, save: f.savings(c.Save, kind{answer: true}), goneOK: goneOK,
 	}
 	if c.NotFound.given() {
 		r.goneOK = c.NotFound.Value == "done"
@@ -127,8 +143,13 @@ func (f *faults) request(c *call, goneOK bool) *request {
 	for _, t := range c.Requires {
 		r.requires = append(r.requires, f.compile(t, kind{answer: true}))
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Save)) {
-		r.save = append(r.save, saving{name, f.compile(c.Save[name], kind{answer: true})})
-	}
 	return r
+}
+
+func (f *faults) savings(save map[string]text, k kind) []saving {
+	var all []saving
+	for _, param := range slices.Sorted(maps.Keys(save)) {
+		all = append(all, saving{param, f.compile(save[param], k)})
+	}
+	return all
 }

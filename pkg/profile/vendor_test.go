@@ -111,6 +111,18 @@ cancel: {call: {method: DELETE, path: "/t/{tenant}"}}
 suspend: {call: {method: PUT, path: "/t/{tenant}/off"}}
 resume: {call: {method: PUT, path: "/t/{tenant}/on", not_found: done}}
 `
+	const asked = `
+cancel:
+  call: {method: POST, path: "/t/{tenant}/end"}
+  then: [{method: DELETE, path: "/users/{tenant}"}]
+  status: {method: GET, path: "/t/{tenant}"}
+  pending: 'true'
+`
+	ended := newServer(t, map[string]string{"POST /t/a/end": "204"})
+	w := workWith(t, "cancel", "a", ended.at()+asked, Options{})
+	if v, err := processor.CallTenant(t.Context(), w); err != nil || v.Decision != fulfillment.Approve || len(ended.seen) != 3 {
+		t.Errorf("gone when asked for: %+v, %v, %v", v, err, ended.seen)
+	}
 	s := newServer(t, nil)
 	for kind, want := range map[string]fulfillment.Decision{
 		"cancel": fulfillment.Approve, "suspend": fulfillment.Hold, "resume": fulfillment.Approve,

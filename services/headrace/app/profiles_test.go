@@ -174,6 +174,40 @@ func TestProfiles_Manual_HoldsEverything(t *testing.T) {
 	}
 }
 
+func TestProfiles_Manual_ApprovesPreviews(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	w.withExample("manual.yaml")
+	id := w.connect.AddRequest(connectsim.NewRequest{
+		ProductID: profiled, Connection: "preview", Params: map[string]string{"admin_email": "me@ours.example"},
+	})
+	stop := w.start()
+	var r connectsim.Request
+	w.until("the preview is decided", func() bool {
+		r = w.request(id)
+		return r.Status != "pending"
+	})
+	stop()
+	if r.Status != "approved" || r.Params["subscription_id"] != r.AssetID || r.AssetID == "" {
+		t.Errorf("%s is %s (%s), saved %q", id, r.Status, r.Reason, r.Params["subscription_id"])
+	}
+	if ops := w.vendor.Operations(); len(ops) > 0 {
+		t.Errorf("the vendor was called: %+v", ops)
+	}
+}
+
+// request is what Connect says of a request.
+func (w *world) request(id string) connectsim.Request {
+	w.t.Helper()
+	for _, r := range w.connect.Requests() {
+		if r.ID == id {
+			return r
+		}
+	}
+	w.t.Fatalf("there is no request %s", id)
+	return connectsim.Request{}
+}
+
 func TestProfiles_CredentialsRefused_FailNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, connectsim.Options{Empty: true}, vendorsim.Options{APIKey: "t0ken"})
