@@ -64,7 +64,12 @@ func (e *entry) limited(w *processor.Work) (processor.Verdict, bool) {
 	}
 	for _, b := range e.bounds {
 		for n := range w.Request.Asset.Items {
-			if reason := b.broken(&w.Request.Asset.Items[n]); reason != "" {
+			i := &w.Request.Asset.Items[n]
+			before := i.OldQuantity
+			if w.Key.Type == fulfillment.Purchase {
+				before = connect.Quantity{}
+			}
+			if reason := b.broken(i, before); reason != "" {
 				return processor.Fail(reason), true
 			}
 		}
@@ -84,9 +89,14 @@ func (e *entry) inquire(w *processor.Work, o Order) (processor.Verdict, bool) {
 		if err != nil {
 			return processor.Hold(err.Error()), true
 		}
-		if sentence != "" {
-			wrong = append(wrong, processor.Wrong(c.param, sentence))
+		if sentence == "" {
+			continue
 		}
+		if why := unanswerable(paramOf(w, c.param)); why != "" {
+			return processor.Hold(fmt.Sprintf("the profile does not accept the parameter %s (%s), and the customer cannot correct it: it %s",
+				c.param, sentence, why)), true
+		}
+		wrong = append(wrong, processor.Wrong(c.param, sentence))
 	}
 	if len(wrong) == 0 {
 		return processor.Verdict{}, false
@@ -112,8 +122,12 @@ func (e *entry) rejection(w *processor.Work, v processor.Verdict) processor.Verd
 		v.Decision = fulfillment.Hold
 	case string(fulfillment.Inquire):
 		id := p.reject.Param.Value
-		if !slices.ContainsFunc(w.Params(), func(p connect.Param) bool { return p.ID == id }) {
+		param := paramOf(w, id)
+		if param == nil {
 			return processor.Hold("the vendor rejected the request, which has no parameter " + id + " to ask about: " + v.Reason)
+		}
+		if why := unanswerable(param); why != "" {
+			return processor.Hold("the vendor rejected the request, and the customer cannot correct the parameter " + id + ", which " + why + ": " + v.Reason)
 		}
 		sentence := []rune(v.Reason)
 		v.Decision = fulfillment.Inquire
@@ -144,9 +158,14 @@ type telling struct {
 	tile *expression
 }
 
-func (f *faults) telling(t *template) *telling {
+// telling checks a template. Only an approval of a subscription's request can
+// have a tile: Connect takes none with the others.
+func (f *faults) telling(t *template, tile bool) *telling {
 	if t == nil {
 		return nil
+	}
+	if t.Tile.given() && !tile {
+		f.add(t.Tile.At, "is for approve; name a template here, with id, name or param")
 	}
 	n := 0
 	for _, one := range []text{t.ID, t.Name, t.Param, t.Tile} {

@@ -37,6 +37,8 @@ func TestValidation_WrongValues_AreToldInSentences(t *testing.T) {
 		"{param: note, required: true, when: 'param(\"region\") == \"us\"'}":          "",
 		"{param: note, pattern: '[a-z]+'}":                                            "",
 		"{param: address, required: true}":                                            "",
+		"{param: address, pattern: x, min: 1, choices: [y]}":                          "",
+		"{param: address, valid: 'params.address.city == \"Bonn\"'}":                  "This value is not accepted.",
 		"{param: region, pattern: '[a-z]'}":                                           "This value does not have the expected form.",
 		"{param: region, pattern: '[a-z]+'}":                                          "",
 		"{param: region, choices: [us, asia]}":                                        "Choose one of: us, asia.",
@@ -96,10 +98,20 @@ func TestValidate_Refused_FailsOrHolds(t *testing.T) {
 		{"purchase", "limits: [{item: ALL, max: 9999, reason: Too much.}]", fulfillment.Fail, "Too much."},
 		{"purchase", "limits: [{item: '*', min: 1.5}, {item: CALLS, max: 1}, {item: OFF, min: 1}]", "", ""},
 		{"cancel", "limits: [{item: SEAT, max: 9}]", "", ""},
+		{"change", "limits: [{item: SEAT, max: 9}]", "", ""}, // 10 of 12
+		{"change", "limits: [{item: SEAT, min: 11}]", fulfillment.Fail, "SEAT can be ordered from"},
+		{"change", "limits: [{item: GB, min: 2}]", fulfillment.Fail, "GB can be ordered from"},
+		{"change", "limits: [{item: ALL, min: 9}, {item: GB, max: 2}]", "", ""},
+		{"change", "limits: [{item: ALL, max: 9}]", fulfillment.Fail, "ALL can be ordered up to"},
+		{"change", "limits: [{item: KEPT, max: 4}, {item: KEPT, min: 6}]", "", ""},
 		{"change", "refuse: [{when: 'item(\"GB\").quantity > 1 && param(\"region\") == \"eu\"', reason: Not here.}]", fulfillment.Fail, "Not here."},
 		{"cancel", "refuse: [{when: 'true', reason: Never.}]", "", ""},
 		{"cancel", "refuse: [{when: 'true', reason: Never., types: [cancel]}]", fulfillment.Fail, "Never."},
 		{"change", "refuse: [{when: 'items[9].quantity > 0', reason: x}]", fulfillment.Hold, "headrace.yaml:3: products[0].refuse[0].when: "},
+		{"change", "validation: [{param: note, required: true}, {param: login, required: true}]", fulfillment.Hold, "the profile does not accept the parameter login (This field is required.), and the customer cannot correct it: it is of phase \"fulfillment\""},
+		{"change", "validation: [{param: secret, pattern: x}]", fulfillment.Hold, "the profile does not accept the parameter secret (This value does not have the expected form.), and the customer cannot correct it: it is hidden"},
+		{"change", "validation: [{param: fixed, pattern: x}]", fulfillment.Hold, "the profile does not accept the parameter fixed (This value does not have the expected form.), and the customer cannot correct it: it is readonly"},
+		{"change", "validation: [{param: fixed, pattern: f}]", "", ""},
 		{"change", "validation: [{param: gone, required: true}]", fulfillment.Hold, "the request has no parameter gone"},
 	} {
 		w := workWith(t, tt.kind, "a", tt.rules, Options{})
@@ -141,6 +153,8 @@ func TestRejection_AsTheProfileSays(t *testing.T) {
 		", rejected: {decision: hold}": fulfillment.Hold,
 		", rejected: {decision: inquire, param: region}": fulfillment.Inquire,
 		", rejected: {decision: inquire, param: gone}":   fulfillment.Hold,
+		", rejected: {decision: inquire, param: login}":  fulfillment.Hold,
+		", rejected: {decision: inquire, param: secret}": fulfillment.Hold,
 	} {
 		w := workWith(t, "change", "a", s.at()+"change: {call: {method: PUT, path: /t}"+rejected+"}", Options{})
 		v, err := processor.CallTenant(t.Context(), w)

@@ -16,7 +16,7 @@ type text struct {
 func (t text) given() bool { return t.At.Line > 0 }
 
 // What follows is the shape of the file. The tags are read by the decoder (yaml,
-// enum, need) and by the JSON Schema (kind, doc too).
+// enum, need) and by the JSON Schema (kind, without, doc too).
 
 // product is one entry of products.
 type product struct {
@@ -39,7 +39,7 @@ type product struct {
 	TierUpdate   *operation `yaml:"tier_update" doc:"what is done to update a reseller; default approve"`
 	TierAdjust   *operation `yaml:"tier_adjustment" doc:"what is done to adjust a reseller; default approve"`
 	Validation   []rule     `yaml:"validation" doc:"what parameters must be; the customer is asked to correct what is wrong"`
-	Limits       []limit    `yaml:"limits" doc:"quantities that are sold; other orders fail"`
+	Limits       []limit    `yaml:"limits" doc:"quantities that are sold; other orders fail, unless they only come nearer to what is sold"`
 	Refuse       []refusal  `yaml:"refuse" doc:"orders that fail"`
 	Templates    templates  `yaml:"templates" doc:"what the customer is told; default the product's own templates"`
 	IfRefused    text       `yaml:"if_refused" enum:"fail,hold" doc:"what becomes of a request whose parameters Connect refuses, or whose required fulfillment parameters stay empty; default fail, for a reseller's hold"`
@@ -132,8 +132,8 @@ type rule struct {
 type limit struct {
 	At     position
 	Item   text `yaml:"item" need:"true" doc:"MPN of the item; * is each item"`
-	Min    text `yaml:"min" kind:"number" doc:"least quantity, where there is one at all"`
-	Max    text `yaml:"max" kind:"number" doc:"greatest quantity"`
+	Min    text `yaml:"min" kind:"number" doc:"least quantity of what is ordered first, or less than before"`
+	Max    text `yaml:"max" kind:"number" doc:"greatest quantity of what is ordered first, or more than before"`
 	Reason text `yaml:"reason" doc:"why the request fails; default a sentence with the limit"`
 }
 
@@ -149,8 +149,8 @@ type refusal struct {
 type templates struct {
 	At          position
 	Approve     *template `yaml:"approve" doc:"with the approval of a request"`
-	TierApprove *template `yaml:"tier_approve" doc:"with the approval of a reseller's request"`
-	Inquire     *template `yaml:"inquire" doc:"with an inquiry"`
+	TierApprove *template `yaml:"tier_approve" without:"tile" doc:"with the approval of a reseller's request"`
+	Inquire     *template `yaml:"inquire" without:"tile" doc:"with an inquiry"`
 }
 
 // template is one of Connect's templates, or a text.
@@ -159,5 +159,5 @@ type template struct {
 	ID    text `yaml:"id" doc:"Connect's id, TL-…"`
 	Name  text `yaml:"name" doc:"its name in the product"`
 	Param text `yaml:"param" doc:"configuration parameter that holds the id"`
-	Tile  text `yaml:"tile" kind:"expression" doc:"Markdown, in a template's place"`
+	Tile  text `yaml:"tile" kind:"expression" doc:"approve: Markdown, in a template's place"`
 }

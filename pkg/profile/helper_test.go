@@ -27,13 +27,16 @@ const order = `{
       {"id": "2", "mpn": "SEAT", "quantity": "10", "old_quantity": "12"},
       {"id": "3", "mpn": "OFF", "quantity": "0", "old_quantity": "0"},
       {"id": "4", "mpn": "ALL", "quantity": "unlimited", "old_quantity": "3"},
-      {"id": "5", "mpn": "CALLS", "quantity": "-1", "old_quantity": "-1", "item_type": "PPU"}
+      {"id": "5", "mpn": "CALLS", "quantity": "-1", "old_quantity": "-1", "item_type": "PPU"},
+      {"id": "6", "mpn": "KEPT", "quantity": "5", "old_quantity": "5"}
     ],
     "params": [
       {"id": "region", "phase": "ordering", "value": "eu"},
       {"id": "seats", "phase": "ordering", "value": "7"},
       {"id": "note", "phase": "ordering", "value": ""},
       {"id": "address", "phase": "ordering", "value": "", "structured_value": {"city": "Ulm"}},
+      {"id": "secret", "phase": "ordering", "value": "s", "constraints": {"hidden": true}},
+      {"id": "fixed", "phase": "ordering", "value": "f", "constraints": {"readonly": true}},
       {"id": "subscription_id", "phase": "fulfillment", "value": "TENANT"},
       {"id": "login", "phase": "fulfillment", "value": ""}
     ],

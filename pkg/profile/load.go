@@ -86,8 +86,8 @@ func (f *faults) entry(p *product, defaults config.Vendor) *entry {
 	e := &entry{
 		product: *p, endpoint: string(defaults.Endpoint), idempotent: defaults.Idempotency != config.IdempotencyNone,
 		timeout: f.duration(p.Vendor.Timeout), tenantParam: processor.DefaultTenantParam, overdue: f.duration(p.Overdue),
-		plans: map[fulfillment.Type]*plan{}, approve: f.telling(p.Templates.Approve),
-		tierApprove: f.telling(p.Templates.TierApprove), ask: f.telling(p.Templates.Inquire),
+		plans: map[fulfillment.Type]*plan{}, approve: f.telling(p.Templates.Approve, true),
+		tierApprove: f.telling(p.Templates.TierApprove, false), ask: f.telling(p.Templates.Inquire, false),
 	}
 	if v := p.Vendor; v.Endpoint.given() {
 		e.endpoint = v.Endpoint.Value

@@ -62,21 +62,45 @@ func (c *check) wrong(w *processor.Work, o Order) (string, error) {
 	if err != nil || !holds {
 		return "", err
 	}
-	i := slices.IndexFunc(w.Params(), func(p connect.Param) bool { return p.ID == c.param })
-	if i < 0 {
+	p := paramOf(w, c.param)
+	if p == nil {
 		if c.required {
 			return "", fmt.Errorf("the request has no parameter %s, which the profile requires", c.param)
 		}
 		return "", nil
 	}
-	if w.Params()[i].Empty() {
+	if p.Empty() {
 		return c.say(c.required, "This field is required."), nil
 	}
-	if fault := c.content(w.Params()[i].Value); fault != "" {
-		return fault, nil
+	if p.Value != "" { // it is, where the value is structured: only valid can see that
+		if fault := c.content(p.Value); fault != "" {
+			return fault, nil
+		}
 	}
 	valid, err := c.valid.holds(o, true)
 	return c.say(!valid, "This value is not accepted."), err
+}
+
+func paramOf(w *processor.Work, id string) *connect.Param {
+	list := w.Params()
+	if i := slices.IndexFunc(list, func(p connect.Param) bool { return p.ID == id }); i >= 0 {
+		return &list[i]
+	}
+	return nil
+}
+
+// unanswerable says why the customer cannot correct a parameter; "" is that they
+// can. An inquiry about it would wait for ever.
+func unanswerable(p *connect.Param) string {
+	switch {
+	case p.Phase != connect.PhaseOrdering:
+		return fmt.Sprintf("is of phase %q", p.Phase)
+	case p.Constraints.Hidden:
+		return "is hidden"
+	case p.Constraints.Readonly:
+		return "is readonly"
+	}
+	return ""
 }
 
 func (c *check) content(value string) string {
@@ -154,16 +178,18 @@ func (f *faults) bound(l *limit) bound {
 
 // broken says why the item's quantity is not sold; "" is that it is. What is
 // not ordered keeps every limit, and so does what is paid by use: it is always
-// without limit.
-func (b *bound) broken(i *connect.Item) string {
+// without limit. A change is measured by its direction: what was sold once, and
+// stays or comes nearer to the limit, is not refused.
+func (b *bound) broken(i *connect.Item, before connect.Quantity) string {
 	if b.item != "*" && b.item != i.MPN || i.Quantity.IsZero() || strings.EqualFold(i.ItemType, "PPU") {
 		return ""
 	}
+	grown := i.Quantity.Cmp(before)
 	reason := ""
-	if b.min != nil && i.Quantity.Cmp(connect.Quantity{Value: *b.min}) < 0 {
+	if b.min != nil && (grown < 0 || before.IsZero()) && i.Quantity.Cmp(connect.Quantity{Value: *b.min}) < 0 {
 		reason = fmt.Sprintf("%s can be ordered from a quantity of %s on, and %s was ordered.", i.MPN, b.min, i.Quantity)
 	}
-	if b.max != nil && i.Quantity.Cmp(connect.Quantity{Value: *b.max}) > 0 {
+	if b.max != nil && grown > 0 && i.Quantity.Cmp(connect.Quantity{Value: *b.max}) > 0 {
 		reason = fmt.Sprintf("%s can be ordered up to a quantity of %s, and %s was ordered.", i.MPN, b.max, i.Quantity)
 	}
 	if reason != "" && b.reason != "" {

@@ -47,6 +47,9 @@ func schemaOf(t reflect.Type, tag reflect.StructTag, defs object) object {
 			if _, ref := one["$ref"]; ref {
 				one = object{"allOf": []any{one}}
 			}
+			if no := f.Tag.Get("without"); no != "" {
+				one["not"] = object{"required": []string{no}}
+			}
 			one["description"] = f.Tag.Get("doc")
 			properties[name] = one
 			if f.Tag.Get("need") != "" {

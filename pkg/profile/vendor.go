@@ -2,6 +2,7 @@ package profile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/headrace/headrace/pkg/fulfillment"
@@ -65,10 +66,17 @@ func (v *vendor) Continue(ctx context.Context, w *processor.Work, tenant string)
 	if p.status != nil {
 		return t.ask(ctx)
 	}
-	if t.calls == 0 { // nothing is left to do: the tenant was created before
-		return processor.Answer{State: processor.Ready, Params: t.params}, nil
+	if t.calls == 0 {
+		return t.unasked(), nil
 	}
 	return t.state(), nil
+}
+
+// unasked is for a tenant that was created before, where there is no call to
+// ask how it is doing. It may have been held for not being ready.
+func (t *turn) unasked() processor.Answer {
+	return t.strange(errors.New("the tenant " + t.order.Tenant + " exists already, and the profile has no status call to ask " +
+		"how it is doing: look at it, and if all is well, redrive the request with --outcome done"))
 }
 
 // Call makes the calls of any other type.

@@ -93,6 +93,22 @@ func TestVendor_Purchase_AnswersAreJudged(t *testing.T) {
 	}
 }
 
+// TestVendor_StrangePurchase_IsNotApprovedWhenItComesAgain has a tenant held for
+// its status. Redriven, nothing can ask for that.
+func TestVendor_StrangePurchase_IsNotApprovedWhenItComesAgain(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, map[string]string{"POST /t": `201 {"tenantId": "a", "status": "odd"}`})
+	w := workWith(t, "purchase", "", s.at()+"purchase: {call: {method: POST, path: /t}}", Options{})
+	a, err := w.Profile.Vendor.Create(t.Context(), w)
+	if err != nil || a.State != processor.Strange || params(a.Params)["subscription_id"] != "a" {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	a, err = w.Profile.Vendor.Continue(t.Context(), w, "a")
+	if err != nil || a.State != processor.Strange || !strings.Contains(a.Reason, "--outcome done") || params(a.Params)["subscription_id"] != "a" {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
 func TestVendor_StatusNotJSON_TeachesNothing(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, map[string]string{"PUT /t/a/seats": "204", "GET /t/a": "200 <html>"})
