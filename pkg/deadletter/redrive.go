@@ -39,9 +39,6 @@ type Redrive struct {
 	Outcome Outcome
 	// Set are the parameters to save, with OutcomeDone: the tenant id first.
 	Set []fulfillment.Param
-	// Idempotent says that the vendor honours Idempotency-Key, so that a call of
-	// unknown outcome may be repeated.
-	Idempotent bool
 	// Body, if set, takes the place of the message's own: it was edited.
 	Body []byte
 	// By names the operator, for the audit trail.
@@ -65,8 +62,6 @@ func Send(ctx context.Context, o Operator, e Entry, r Redrive) error {
 		return err
 	}
 	switch {
-	case r.Outcome == OutcomeDone:
-		err = commit(ctx, o, e, head, r)
 	case e.Stream == fulfillment.StreamResults:
 		err = resendResult(ctx, o, e, r)
 	default:
@@ -145,12 +140,20 @@ func resendRequest(ctx context.Context, o Operator, e Entry, head episode.Head, 
 	if r.Body != nil {
 		body = r.Body
 	}
+	header := fulfillment.Envelope{
+		ID: id, Kind: "requested", Schema: fulfillment.RequestSchema(head.Key.Type), Key: head.Key,
+		Episode: head.Episode, Attempt: e.Attempts + 1, Time: now,
+	}.Header()
+	header[fulfillment.HeaderRedriven] = now.UTC().Format(time.RFC3339Nano)
+	if r.Outcome == OutcomeDone {
+		done, err := json.Marshal(append([]fulfillment.Param{}, r.Set...))
+		if err != nil {
+			return err
+		}
+		header[fulfillment.HeaderDone] = string(done)
+	}
 	_, err := o.Append(ctx, stream.Message{
-		Subject: head.Key.Subject(fulfillment.RootRetries), ID: id, Body: body,
-		Header: fulfillment.Envelope{
-			ID: id, Kind: "requested", Schema: fulfillment.RequestSchema(head.Key.Type), Key: head.Key,
-			Episode: head.Episode, Attempt: e.Attempts + 1, Time: now,
-		}.Header(),
+		Subject: head.Key.Subject(fulfillment.RootRetries), ID: id, Body: body, Header: header,
 	}, episode.Expect(head.Key.Asset, head.Sequence))
 	return err
 }
@@ -173,7 +176,7 @@ func settleCall(ctx context.Context, o Operator, head episode.Head, r Redrive) e
 	switch {
 	case in.State == fulfillment.IntentNotDone:
 		return nil
-	case r.Outcome == OutcomeUnsaid && r.Idempotent:
+	case r.Outcome == OutcomeDone, r.Outcome == OutcomeUnsaid && in.Idempotent:
 		return nil
 	case r.Outcome == OutcomeUnsaid:
 		return ErrOutcome
@@ -182,15 +185,6 @@ func settleCall(ctx context.Context, o Operator, head episode.Head, r Redrive) e
 	in.State, in.Reason, in.Time = fulfillment.IntentNotDone, "said by "+r.By, time.Now().UTC()
 	_, err = episode.PutIntent(ctx, o, in, fmt.Sprintf("not-done-%d", m.Sequence), m.Sequence)
 	return err
-}
-
-// commit stores the approval that the operator vouches for.
-func commit(ctx context.Context, o Operator, e Entry, head episode.Head, r Redrive) error {
-	return putResult(ctx, o, head.Key, fulfillment.Result{
-		RequestID: head.Key.Request, AssetID: head.Key.Asset, ProductID: head.Key.Product, Type: head.Key.Type,
-		Episode: head.Episode, Attempt: e.Attempts + 1, Decision: fulfillment.Approve,
-		Reason: "carried out at the vendor, as " + r.By + " says", Params: r.Set,
-	})
 }
 
 // resendResult gives the committer the result again, as a new message.
@@ -202,6 +196,11 @@ func resendResult(ctx context.Context, o Operator, e Entry, r Redrive) error {
 	var result fulfillment.Result
 	if err := json.Unmarshal(body, &result); err != nil {
 		return fmt.Errorf("read the result: %w", err)
+	}
+	if r.Outcome == OutcomeDone {
+		result.Decision, result.Reason = fulfillment.Approve, "carried out at the vendor, as "+r.By+" says"
+		result.IfRefused = fulfillment.Hold
+		result.Params = fulfillment.Merge(result.Params, r.Set)
 	}
 	return putResult(ctx, o, result.Key(), result)
 }

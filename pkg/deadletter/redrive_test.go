@@ -76,9 +76,9 @@ func TestSend_Request_GoesOnOnceAndIsNoLongerListed(t *testing.T) {
 
 func TestSend_CallOfUnknownOutcome_MustBeSaid(t *testing.T) {
 	t.Parallel()
-	intent := func(t *testing.T, c *stream.Client) {
+	intent := func(t *testing.T, c *stream.Client, idempotent bool) {
 		t.Helper()
-		body, err := json.Marshal(fulfillment.Intent{RequestID: "PR-1", Episode: 1, State: fulfillment.IntentCalling, Time: time.Now()})
+		body, err := json.Marshal(fulfillment.Intent{RequestID: "PR-1", Episode: 1, State: fulfillment.IntentCalling, Idempotent: idempotent, Time: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestSend_CallOfUnknownOutcome_MustBeSaid(t *testing.T) {
 	t.Run("unsaid", func(t *testing.T) {
 		t.Parallel()
 		c := pipelinetest.Client(t)
-		intent(t, c)
+		intent(t, c, false)
 		e := held(t, c)
 		if err := deadletter.Send(t.Context(), c, e, deadletter.Redrive{}); !errors.Is(err, deadletter.ErrOutcome) {
 			t.Errorf("err %v, want ErrOutcome", err)
@@ -95,14 +95,15 @@ func TestSend_CallOfUnknownOutcome_MustBeSaid(t *testing.T) {
 		if s := stateOf(t, c); s != fulfillment.StateHeld {
 			t.Errorf("state is %s, want it held as before", s)
 		}
-		if err := deadletter.Send(t.Context(), c, e, deadletter.Redrive{Idempotent: true}); err != nil {
+		intent(t, c, true)
+		if err := deadletter.Send(t.Context(), c, e, deadletter.Redrive{}); err != nil {
 			t.Errorf("with a vendor that honours the key: %v", err)
 		}
 	})
 	t.Run("not done", func(t *testing.T) {
 		t.Parallel()
 		c := pipelinetest.Client(t)
-		intent(t, c)
+		intent(t, c, false)
 		if err := deadletter.Send(t.Context(), c, held(t, c), deadletter.Redrive{Outcome: deadletter.OutcomeNotDone, By: "ann"}); err != nil {
 			t.Fatal(err)
 		}
@@ -114,15 +115,15 @@ func TestSend_CallOfUnknownOutcome_MustBeSaid(t *testing.T) {
 	t.Run("done", func(t *testing.T) {
 		t.Parallel()
 		c := pipelinetest.Client(t)
-		intent(t, c)
+		intent(t, c, false)
 		id := "T-1"
 		set := []fulfillment.Param{{ID: "subscription_id", Value: &id}}
 		if err := deadletter.Send(t.Context(), c, held(t, c), deadletter.Redrive{Outcome: deadletter.OutcomeDone, Set: set, By: "ann"}); err != nil {
 			t.Fatal(err)
 		}
-		r := pipelinetest.Body[fulfillment.Result](t, c, fulfillment.StreamResults, key().Subject(fulfillment.RootResults))
-		if r.Decision != fulfillment.Approve || *r.Params[0].Value != "T-1" || stateOf(t, c) != fulfillment.StateCommitting {
-			t.Errorf("result is %+v", r)
+		m := pipelinetest.Last(t, c, fulfillment.StreamRequests, key().Subject(fulfillment.RootRetries))
+		if m == nil || m.Header[fulfillment.HeaderDone] != `[{"id":"subscription_id","value":"T-1"}]` || stateOf(t, c) != fulfillment.StateDeciding {
+			t.Errorf("sent again as %+v", m)
 		}
 	})
 }

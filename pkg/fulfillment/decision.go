@@ -1,6 +1,9 @@
 package fulfillment
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Decision is what a type service answers. There is no default: a handler that
 // answers nothing has not decided.
@@ -43,6 +46,25 @@ type Template struct {
 	ID   string `json:"id,omitempty"`   // TL-…
 	Name string `json:"name,omitempty"` // looked up in the product, in the scope of the request
 	Tile string `json:"tile,omitempty"` // Markdown
+}
+
+// Merge is base with what over says of the same parameters, and more.
+func Merge(base, over []Param) []Param {
+	out := append([]Param(nil), base...)
+	for _, p := range over {
+		i := slices.IndexFunc(out, func(o Param) bool { return o.ID == p.ID })
+		if i < 0 {
+			out = append(out, p)
+			continue
+		}
+		if p.Value != nil {
+			out[i].Value = p.Value
+		}
+		if p.ValueError != nil {
+			out[i].ValueError = p.ValueError
+		}
+	}
+	return out
 }
 
 // Result is the body of a message in StreamResults: what a type service
@@ -94,8 +116,11 @@ type Intent struct {
 	Attempt        int         `json:"attempt"`
 	State          IntentState `json:"state"`
 	IdempotencyKey string      `json:"idempotency_key"`
-	Reason         string      `json:"reason,omitempty"`
-	Time           time.Time   `json:"time"`
+	// Idempotent says that the vendor honours the key: then a call of unknown
+	// outcome may be repeated.
+	Idempotent bool      `json:"idempotent,omitempty"`
+	Reason     string    `json:"reason,omitempty"`
+	Time       time.Time `json:"time"`
 }
 
 // EventBody is the body of a message in StreamEvents: one fact about a request.

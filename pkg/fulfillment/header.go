@@ -25,6 +25,10 @@ const (
 	// understood. Attempts count everything, outages too.
 	HeaderPolls  = "ce-polls"
 	HeaderFaults = "ce-faults"
+	// HeaderRedriven and HeaderDone go with what an operator sent again: when,
+	// and, where the vendor's part is done, the parameters to save, as JSON.
+	HeaderRedriven = "ce-redriven"
+	HeaderDone     = "ce-done"
 )
 
 // Source is the ce-source of every message.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/episode"
@@ -28,6 +29,13 @@ func (p *Processor) read(d *stream.Delivery) (*Work, error) {
 		polls:   fulfillment.Number(d.Header, fulfillment.HeaderPolls),
 		faults:  fulfillment.Number(d.Header, fulfillment.HeaderFaults),
 		publish: p.publish, log: p.log, now: p.now,
+	}
+	w.redriven, _ = time.Parse(time.RFC3339Nano, d.Header[fulfillment.HeaderRedriven]) // zero: never
+	if done, said := d.Header[fulfillment.HeaderDone]; said {
+		if err := json.Unmarshal([]byte(done), &w.done); err != nil {
+			return nil, fmt.Errorf("decode header %s: %w", fulfillment.HeaderDone, err)
+		}
+		w.isDone = true
 	}
 	said, err := w.decode(d.Body)
 	if err != nil {
@@ -87,6 +95,9 @@ func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (boo
 			return false, nil
 		}
 		w.Waited, w.saved, w.since = true, result.Params, result.Time
+		if w.redriven.After(w.since) {
+			w.since = w.redriven // the operator gives it more time
+		}
 	}
 	if d.Attempt == 1 {
 		return true, nil

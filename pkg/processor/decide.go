@@ -35,6 +35,9 @@ func (p *Processor) decide(ctx context.Context, d *stream.Delivery, w *Work) (Ve
 	if v.Refused && profile.Rejection != nil {
 		v = profile.Rejection(w, v)
 	}
+	if v.Decision == fulfillment.Approve && v.Reason == "" {
+		v.Reason = "approved by the service " + p.service
+	}
 	told := map[fulfillment.Decision]func(*Work, Verdict) (fulfillment.Template, error){
 		fulfillment.Approve: profile.Approval, fulfillment.Inquire: profile.Inquiry,
 	}[v.Decision]
@@ -62,6 +65,11 @@ func (p *Processor) safely(ctx context.Context, w *Work) (v Verdict, err error) 
 // for the rest.
 func (p *Processor) byProfile(ctx context.Context, w *Work) (Verdict, error) {
 	profile := w.Profile
+	if w.isDone {
+		v := Approve(w.done...)
+		v.Reason = "carried out at the vendor, as an operator says"
+		return v, nil
+	}
 	if profile.Manual {
 		return Hold("the product's profile leaves its requests to a person"), nil
 	}
@@ -70,7 +78,7 @@ func (p *Processor) byProfile(ctx context.Context, w *Work) (Verdict, error) {
 			return v, nil
 		}
 	}
-	if profile.Decider != nil {
+	if profile.Decider != nil && profile.Policies[w.Key.Type] != PolicyHold {
 		return profile.Decider.Decide(ctx, w)
 	}
 	switch profile.Policy(w.Key.Type) {
@@ -97,14 +105,15 @@ func (p *Processor) carry(ctx context.Context, d *stream.Delivery, w *Work, v Ve
 	if v.Reason == "" && (v.Decision == fulfillment.Fail || v.Decision == fulfillment.Hold) {
 		return fmt.Errorf("service %s answered %q without a reason", p.service, v.Decision)
 	}
+	v.Reason = w.scrub(v.Reason)
 	switch v.Decision {
 	case fulfillment.Approve, fulfillment.Fail, fulfillment.Inquire, fulfillment.Recheck:
+		// The committer acts on the last result alone: it repeats what was saved.
+		v.Params = fulfillment.Merge(w.saved, v.Params)
 		return p.publish(ctx, w, v)
 	case fulfillment.Wait:
-		if !w.Waited || len(v.Params) > len(w.saved) {
-			if err := p.publish(ctx, w, v); err != nil {
-				return err
-			}
+		if err := w.Save(ctx, v.Reason, v.Params...); err != nil {
+			return err
 		}
 		pause := v.After
 		if pause <= 0 {

@@ -157,3 +157,85 @@ func TestHandle_NoProfileForTheRequest_IsHeldWithTheReason(t *testing.T) {
 		t.Errorf("letter %+v after %d calls", l, b.calls)
 	}
 }
+
+func TestHandle_OperatorSaysDone_ApprovesAsTheProfileSays(t *testing.T) {
+	t.Parallel()
+	b := profiled(t, &processor.Profile{
+		Manual: true, IfRefused: fulfillment.Hold,
+		Approval: func(*processor.Work, processor.Verdict) (fulfillment.Template, error) {
+			return fulfillment.Template{Tile: "Welcome"}, nil
+		},
+	})
+	pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	seq := pipelinetest.Append(t, b.client, stream.Message{
+		Subject: key().Subject(fulfillment.RootRetries), Body: pipelinetest.Request(t, key(), ""),
+		Header: map[string]string{fulfillment.HeaderEpisode: "1", fulfillment.HeaderDone: `[{"id":"subscription_id","value":"T-1"}]`},
+	})
+	if err := b.Handle(t.Context(), pipelinetest.Deliver(t, b.client, fulfillment.StreamRequests, seq, 1)); err != nil {
+		t.Fatal(err)
+	}
+	r := b.result(t)
+	if r.Decision != fulfillment.Approve || *r.Params[0].Value != "T-1" || r.Template.Tile != "Welcome" || r.IfRefused != fulfillment.Hold || b.calls != 0 {
+		t.Errorf("result %+v after %d calls", r, b.calls)
+	}
+}
+
+// TestSave_Twice_TheFinalResultHasItAll: the committer acts on the last result
+// alone.
+func TestSave_Twice_TheFinalResultHasItAll(t *testing.T) {
+	t.Parallel()
+	b := profiled(t, &processor.Profile{})
+	b.answer = func(w *processor.Work) (processor.Verdict, error) {
+		for _, p := range []fulfillment.Param{processor.Value("subscription_id", "T-1"), processor.Value("activation_url", "https://t-1")} {
+			if err := w.Save(t.Context(), "step by step", p); err != nil {
+				return processor.Verdict{}, err
+			}
+		}
+		return processor.Fail("the second call was refused"), nil
+	}
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	if err := b.Handle(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	r := b.result(t)
+	if r.Decision != fulfillment.Fail || len(r.Params) != 2 || *r.Params[0].Value != "T-1" || *r.Params[1].Value != "https://t-1" {
+		t.Errorf("result %+v", r)
+	}
+}
+
+func TestHandle_HeldByPolicy_DoesNotComeToAHandler(t *testing.T) {
+	t.Parallel()
+	b := profiled(t, &processor.Profile{Policies: map[fulfillment.Type]processor.Policy{fulfillment.Purchase: processor.PolicyHold}})
+	own := processor.Profiles(func(*processor.Work) (*processor.Profile, error) {
+		return &processor.Profile{
+			TenantParam: processor.DefaultTenantParam,
+			Policies:    map[fulfillment.Type]processor.Policy{fulfillment.Purchase: processor.PolicyHold},
+		}, nil
+	}).With("PRD-1", fulfillment.Purchase, b)
+	b.Processor = processor.New(processor.Config{
+		Service: "purchase", Decider: b, Log: b.client, Dead: deadletter.NewWriter(b.client, nil), Profiles: own,
+		Status:  func(context.Context, fulfillment.Key) (string, error) { return b.status, nil },
+		Metrics: noMetrics{}, Logger: pipelinetest.Logger(),
+	})
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	if err := b.Handle(t.Context(), d); err != nil || b.calls != 0 || b.letter(t).Stage != fulfillment.StageHold {
+		t.Errorf("err %v, %d calls, letter %+v", err, b.calls, b.letter(t))
+	}
+}
+
+func TestHandle_VendorRepeatsAPassword_NobodyReadsIt(t *testing.T) {
+	t.Parallel()
+	b := profiled(t, &processor.Profile{})
+	b.answer = func(*processor.Work) (processor.Verdict, error) {
+		return processor.Fail(`"hunter2" is too weak`), nil
+	}
+	body := `{"id":"PR-1","type":"purchase","status":"pending","asset":{"id":"AS-1","product":{"id":"PRD-1"},` +
+		`"params":[{"id":"secret","type":"password","phase":"ordering","value":"hunter2"}]}}`
+	d := pipelinetest.Open(t, b.client, key(), []byte(body))
+	if err := b.Handle(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.result(t); r.Reason != `"•••" is too weak` {
+		t.Errorf("reason %q", r.Reason)
+	}
+}

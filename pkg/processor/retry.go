@@ -78,7 +78,7 @@ func (p *Processor) again(ctx context.Context, d *stream.Delivery, w *Work, err 
 	pause, kind := p.pauseOf(err, w.Attempt), "short"
 	if !isTransient(err) {
 		if w.faults++; w.faults >= maxFaults {
-			return p.bury(ctx, d, fulfillment.StageProcess, fmt.Sprintf("not understood after %d tries: %v", w.faults, err))
+			return p.bury(ctx, d, fulfillment.StageProcess, w.scrub(fmt.Sprintf("not understood after %d tries: %v", w.faults, err)))
 		}
 	}
 	if pause > longestNak || w.faults > fulfillment.Number(d.Header, fulfillment.HeaderFaults) {
@@ -87,7 +87,7 @@ func (p *Processor) again(ctx context.Context, d *stream.Delivery, w *Work, err 
 			return stream.RetryAfter(errors.Join(err, failed), min(pause, maxPause))
 		}
 	}
-	p.entry(w).WithError(err).WithField("pause", pause.Round(time.Millisecond)).Warn("request will be tried again")
+	p.entry(w).WithField("error", w.scrub(err.Error())).WithField("pause", pause.Round(time.Millisecond)).Warn("request will be tried again")
 	p.metrics.Retry(p.service, string(w.Key.Type), kind)
 	if kind == "scheduled" {
 		return nil

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/headrace/headrace/pkg/connect"
@@ -24,6 +26,12 @@ type Work struct {
 	Attempt int
 	// Waited reports that this episode was decided Wait before.
 	Waited bool
+
+	// done are the parameters to save where an operator says that the vendor's
+	// part is done; redriven is when an operator sent the request again.
+	done     []fulfillment.Param
+	isDone   bool
+	redriven time.Time
 
 	polls   int // how often the tenant's state was asked for
 	faults  int // tries that ended in what was not understood
@@ -87,14 +95,30 @@ func (w *Work) overdue() bool {
 // the id of a tenant for which more calls are to be made. It may be called
 // again; what was saved is saved once.
 func (w *Work) Save(ctx context.Context, reason string, params ...fulfillment.Param) error {
-	if w.Waited && len(params) <= len(w.saved) {
+	all := fulfillment.Merge(w.saved, params)
+	if w.Waited && reflect.DeepEqual(all, w.saved) {
 		return nil
 	}
-	if err := w.publish(ctx, w, Wait(reason, params...)); err != nil {
+	if err := w.publish(ctx, w, Wait(reason, all...)); err != nil {
 		return err
 	}
-	w.Waited, w.saved, w.since = true, params, w.now()
+	if !w.Waited {
+		w.since = w.now()
+	}
+	w.Waited, w.saved = true, all
 	return nil
+}
+
+// scrub takes the values of password parameters out of a text that people read:
+// vendors like to repeat what they were sent.
+func (w *Work) scrub(text string) string {
+	const short = 4 // what is shorter stands in too many words
+	for _, p := range w.Params() {
+		if p.Type == "password" && len(p.Value) >= short {
+			text = strings.ReplaceAll(text, p.Value, "•••")
+		}
+	}
+	return text
 }
 
 // IdempotencyKey is the key of the request's vendor calls: its id, so that the
@@ -156,7 +180,7 @@ func (w *Work) putIntent(ctx context.Context, state fulfillment.IntentState, rea
 	in := fulfillment.Intent{
 		RequestID: w.Key.Request, AssetID: w.Key.Asset, ProductID: w.Key.Product, Type: w.Key.Type,
 		Episode: w.Episode, Attempt: w.Attempt, State: state, Reason: reason,
-		IdempotencyKey: w.IdempotencyKey(), Time: w.now().UTC(),
+		IdempotencyKey: w.IdempotencyKey(), Idempotent: w.Profile.Idempotent, Time: w.now().UTC(),
 	}
 	seq, err := episode.PutIntent(ctx, w.log, in, fmt.Sprintf("%s-%d", state, w.Attempt), w.intents)
 	if err != nil {

@@ -75,6 +75,7 @@ func (c *Client) iterate(ctx context.Context, stream, filter string, from, last 
 		fail(asNoStream(err))
 		return
 	}
+	defer c.dismiss(ctx, stream, cons)
 	if last > 0 && cons.CachedInfo().NumPending == 0 {
 		return
 	}
@@ -105,6 +106,16 @@ func (c *Client) iterate(ctx context.Context, stream, filter string, from, last 
 			return
 		}
 	}
+}
+
+// dismiss deletes the consumer of a reader that is done. Left to itself it would
+// linger for its inactivity threshold, and a broker admits 1,000 to a stream.
+func (c *Client) dismiss(ctx context.Context, stream string, cons jetstream.Consumer) {
+	const patience = 2 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience) // the reader may have been cancelled
+	defer cancel()
+	// Should it fail, the threshold does the rest.
+	_ = c.js.DeleteConsumer(ctx, stream, cons.CachedInfo().Name)
 }
 
 var errNoMore = errors.New("no more messages")

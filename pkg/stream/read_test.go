@@ -164,3 +164,29 @@ func TestFollow_BrokerRestarts_GoesOnWhereItWas(t *testing.T) {
 		t.Errorf("sequences (-want +got):\n%s", diff)
 	}
 }
+
+func TestRead_Often_LeavesNoConsumersBehind(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	c := connect(t, b)
+	apply(t, c, one())
+	if _, err := c.Append(t.Context(), stream.Message{Subject: "work.1", ID: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, filter := range []string{"", "work.1", "work.none"} {
+		for range 20 {
+			for _, err := range c.Read(t.Context(), "WORK", filter, 1) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	s, err := b.JetStream().Stream(t.Context(), "WORK")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.CachedInfo().State.Consumers; n > 2 { // the durable, and one that is being deleted
+		t.Errorf("%d consumers after 60 reads", n)
+	}
+}

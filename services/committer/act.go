@@ -45,9 +45,7 @@ type outcome struct{ status, reason string }
 func (a *act) do(ctx context.Context) (outcome, error) {
 	updates := a.changed()
 	if a.DryRun {
-		a.entry(a.r).WithField("decision", a.r.Decision).
-			Infof("dry run: would save %d parameters and %s: %s", len(updates), a.r.Decision, a.r.Reason)
-		return outcome{status: a.has.status}, nil
+		return outcome{status: a.has.status}, a.rehearse(ctx, updates)
 	}
 	if len(updates) > 0 {
 		err := a.to.update(ctx, a.r.RequestID, updates)
@@ -69,6 +67,25 @@ func (a *act) do(ctx context.Context) (outcome, error) {
 	case fulfillment.Wait, fulfillment.Hold, fulfillment.Recheck:
 	}
 	return outcome{status: a.has.status}, nil // Wait saves parameters and no more
+}
+
+// rehearse says what do would write, with everything that only needs reading
+// looked at: it fails where do would hold the request.
+func (a *act) rehearse(ctx context.Context, updates []connect.ParamUpdate) error {
+	a.apply(updates)
+	would, reason := a.r.Decision, a.r.Reason
+	if would == fulfillment.Approve {
+		if empty := a.emptyRequired(); len(empty) > 0 {
+			would, reason = fulfillment.Fail, "required fulfillment parameters are empty: "+strings.Join(empty, ", ")
+			if a.r.IfRefused == fulfillment.Hold {
+				return hold("%s", reason)
+			}
+		} else if _, err := a.approval(ctx); err != nil {
+			return err
+		}
+	}
+	a.entry(a.r).WithField("decision", would).Infof("dry run: would save %d parameters and %s: %s", len(updates), would, reason)
+	return nil
 }
 
 // giveUp fails the request, or holds it where its profile says so: its tenant

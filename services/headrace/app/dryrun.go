@@ -23,19 +23,37 @@ func (v dryVendor) say(w *processor.Work, what string) {
 
 // Create implements processor.Vendor.
 func (v dryVendor) Create(_ context.Context, w *processor.Work) (processor.Answer, error) {
-	v.say(w, "create a tenant")
+	v.say(w, "POST /tenant")
 	params := []fulfillment.Param{processor.Value(w.Profile.TenantParam, dryTenant)}
 	return processor.Answer{State: processor.Ready, Params: params}, nil
 }
 
+// standardCall is the call of the tenant API for a type. A profile may say
+// another: "profile try" shows that one.
+func standardCall(t fulfillment.Type, tenant string) string {
+	path := "/tenant/" + tenant
+	switch t {
+	case fulfillment.Change:
+		return "PUT " + path
+	case fulfillment.Cancel:
+		return "DELETE " + path
+	case fulfillment.Suspend:
+		return "PUT " + path + "/disable"
+	case fulfillment.Resume:
+		return "PUT " + path + "/enable"
+	default:
+		return "what the profile says for requests of type " + string(t)
+	}
+}
+
 // Continue implements processor.Vendor.
 func (v dryVendor) Continue(_ context.Context, w *processor.Work, tenant string) (processor.Answer, error) {
-	v.say(w, "ask how tenant "+tenant+" is doing")
+	v.say(w, "GET /tenant/"+tenant)
 	return processor.Answer{State: processor.Ready}, nil
 }
 
 // Call implements processor.Vendor.
 func (v dryVendor) Call(_ context.Context, w *processor.Work, tenant string) (processor.Answer, error) {
-	v.say(w, string(w.Key.Type)+" tenant "+tenant)
+	v.say(w, standardCall(w.Key.Type, tenant))
 	return processor.Answer{State: processor.Ready}, nil
 }

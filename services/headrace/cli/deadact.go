@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/stream"
@@ -45,8 +44,7 @@ without a call, after saving the parameters given with --set.`,
 			if err != nil {
 				return err
 			}
-			return p.act(cmd, out, ids, "redriven", func(cfg *config.Config, c *stream.Client, e deadletter.Entry) error {
-				r.Idempotent = cfg.Vendor.Idempotency == config.IdempotencyKey
+			return p.act(cmd, out, ids, "redriven", func(c *stream.Client, e deadletter.Entry) error {
 				return deadletter.Send(cmd.Context(), c, e, r)
 			})
 		},
@@ -102,7 +100,7 @@ dead letter's, or a request's. It may be repeated.`,
 		Example: `  headrace dead discard 12 --reason "provisioned by hand"`,
 		Args:    someIDs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return p.act(cmd, out, ids, "discarded", func(_ *config.Config, c *stream.Client, e deadletter.Entry) error {
+			return p.act(cmd, out, ids, "discarded", func(c *stream.Client, e deadletter.Entry) error {
 				return deadletter.Discard(cmd.Context(), c, e, reason, operator(by))
 			})
 		},
@@ -122,33 +120,30 @@ func someIDs(cmd *cobra.Command, args []string) error {
 
 // act does the same to each letter. One that fails stops no other; the status
 // is 1 if any did.
-func (p *Program) act(cmd *cobra.Command, out *output, ids []string, done string, do func(*config.Config, *stream.Client, deadletter.Entry) error) error {
-	cfg, err := p.settings(config.Need{Broker: true})
-	if err != nil {
-		return err
-	}
-	c, err := p.reach(cmd.Context(), cfg)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+func (p *Program) act(cmd *cobra.Command, out *output, ids []string, done string, do func(*stream.Client, deadletter.Entry) error) error {
 	deeds := make([]deed, 0, len(ids))
 	failed := 0
-	for _, id := range ids {
-		d := deed{ID: id, Done: done}
-		e, err := deadletter.Get(cmd.Context(), c, id)
-		if err == nil {
-			d.ID, d.RequestID = e.ID, e.RequestID
-			err = do(cfg, c, e)
+	err := p.withBroker(cmd, func(c *stream.Client) error {
+		for _, id := range ids {
+			d := deed{ID: id, Done: done}
+			e, err := deadletter.Get(cmd.Context(), c, id)
+			if err == nil {
+				d.ID, d.RequestID = e.ID, e.RequestID
+				err = do(c, e)
+			}
+			switch {
+			case errors.Is(err, deadletter.ErrSettled):
+				d.Done, d.Reason = "nothing", err.Error()
+			case err != nil:
+				d.Done, d.Reason = "failed", err.Error()
+				failed++
+			}
+			deeds = append(deeds, d)
 		}
-		switch {
-		case errors.Is(err, deadletter.ErrSettled):
-			d.Done, d.Reason = "nothing", err.Error()
-		case err != nil:
-			d.Done, d.Reason = "failed", err.Error()
-			failed++
-		}
-		deeds = append(deeds, d)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := p.printDeeds(out, deeds); err != nil {
 		return err
