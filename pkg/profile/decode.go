@@ -73,9 +73,13 @@ func (f *faults) decode(n *yaml.Node, path string, v reflect.Value) {
 		}
 		v.Set(reflect.MakeMap(v.Type()))
 		for i := 0; i < len(n.Content); i += 2 {
-			one := reflect.New(v.Type().Elem()).Elem()
-			f.decode(n.Content[i+1], path+"."+n.Content[i].Value, one)
-			v.SetMapIndex(reflect.ValueOf(n.Content[i].Value), one)
+			key, one := n.Content[i], reflect.New(v.Type().Elem()).Elem()
+			if key.Value == "" || key.Value != strings.TrimSpace(key.Value) {
+				f.add(position{key.Line, path}, "has a name that is empty or has spaces around it")
+				continue
+			}
+			f.decode(n.Content[i+1], path+"."+key.Value, one)
+			v.SetMapIndex(reflect.ValueOf(key.Value), one)
 		}
 	default:
 		if t, leaf := v.Addr().Interface().(*text); leaf {
@@ -87,16 +91,22 @@ func (f *faults) decode(n *yaml.Node, path string, v reflect.Value) {
 }
 
 func (f *faults) scalar(n *yaml.Node, at position, t *text) {
+	value, block := n.Value, n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
+	if block { // ends with a line break that nobody meant
+		value = strings.TrimRight(value, "\r\n")
+	}
 	switch {
 	case n.Kind != yaml.ScalarNode:
 		f.add(at, "takes one value; expressions with braces go into quotes or below a |")
-	case n.Tag == "!!null":
+	case n.Tag == "!!null" || strings.TrimSpace(value) == "":
 		f.add(at, "is empty; fill it in or remove it")
+	case value != strings.TrimSpace(value):
+		f.add(at, "has spaces around it; remove them")
 	default:
-		if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+		if block {
 			at.Line++ // the text begins below the sign
 		}
-		t.Value, t.At = n.Value, at
+		t.Value, t.At = value, at
 	}
 }
 

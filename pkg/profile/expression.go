@@ -52,20 +52,47 @@ func (f *faults) compile(t text, k kind) *expression {
 	return nil
 }
 
-// run evaluates the expression; its error is one line that says where it is.
+// run evaluates the expression; its error is one line that says where it is, and
+// shows no value.
 func (e *expression) run(env any) (any, error) {
 	if e == nil {
 		return nil, nil
 	}
 	v, err := expr.Run(e.program, env)
 	if err != nil {
-		message := err.Error()
-		if fault := (*file.Error)(nil); errors.As(err, &fault) {
-			message = fault.Message
-		}
-		return nil, fmt.Errorf("%s: %s", e.where, strings.Join(strings.Fields(message), " "))
+		return nil, fmt.Errorf("%s: %s", e.where, troubleOf(err))
 	}
 	return v, nil
+}
+
+// troubleOf says what kind of error it is, and where in the expression. The
+// error's own words may repeat a customer's value, such as a password.
+func troubleOf(err error) string {
+	message, at := err.Error(), ""
+	if fault := (*file.Error)(nil); errors.As(err, &fault) {
+		message = fault.Message
+		if at = fmt.Sprintf(", at character %d", fault.Column+1); fault.Line > 1 {
+			at = fmt.Sprintf(", in line %d of it", fault.Line) + at
+		}
+	}
+	for _, known := range [][2]string{
+		{"index out of range", "an index is out of range"},
+		{"invalid operation: int", "a value is not a number, or has no such part"},
+		{"invalid operation: float(", "a value is not a number"},
+		{"invalid operation", "a value is of the wrong type"},
+		{"interface conversion", "a value is of the wrong type"},
+		{"reflect: ", "a value is of the wrong type"},
+		{"cannot ", "a value has no such part"},
+		{"runtime error: integer divide by zero", "a division by zero"},
+		{"integer divide by zero", "a division by zero"},
+		{"invalid date", "a value is not a date"},
+		{"memory budget exceeded", "it takes too much memory"},
+	} {
+		if strings.HasPrefix(message, known[0]) {
+			return "cannot be calculated" + at + ": " + known[1]
+		}
+	}
+	return "cannot be calculated" + at
 }
 
 // text is the value as text.
