@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 
@@ -203,37 +202,5 @@ func TestTemplates_Chosen_BySource(t *testing.T) {
 	w := workWith(t, "purchase", "", "templates: {inquire: {name: Ask}}", Options{})
 	if got, err := w.Profile.Inquiry(w, processor.Verdict{}); err != nil || got.Name != "Ask" {
 		t.Errorf("%+v, %v", got, err)
-	}
-}
-
-func TestTry_Calls_AreShownNotMade(t *testing.T) {
-	t.Parallel()
-	set, err := load(t, `
-vendor:
-  endpoint: http://127.0.0.1:1/v2
-  auth: {type: oauth2, token_url: "http://127.0.0.1:1/token", client_id: me, client_secret: {env: NOT_SET}}
-`+created)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body := []byte(strings.NewReplacer("TYPE", "purchase", `"TENANT"`, `""`).Replace(order))
-	trial, err := set.Try(t.Context(), body, []byte(`{"id": "a", "login": "x", "state": "up", "url": "u"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(trial.Calls) != 3 || trial.Decision != fulfillment.Approve || params(trial.Params)["url"] != "u" {
-		t.Fatalf("%+v", trial)
-	}
-	first := trial.Calls[0]
-	if first.URL != "http://127.0.0.1:1/v2/t" || first.Method != http.MethodPost || string(first.Body) != `{"ref":"AS-1"}` ||
-		first.Header["Authorization"] != "Bearer [redacted]" || first.Header["Idempotency-Key"] != "PR-1" {
-		t.Errorf("%+v", first)
-	}
-	trial, err = set.Try(t.Context(), body, nil)
-	if err != nil || trial.Decision != "" || len(trial.Calls) != 3 || !strings.HasSuffix(trial.Calls[1].URL, "/t/TENANT/seats") {
-		t.Errorf("without an answer: %+v, %v", trial, err)
-	}
-	if _, err := set.Try(t.Context(), []byte("{}"), nil); err == nil {
-		t.Error("what is no request was tried")
 	}
 }

@@ -31,7 +31,7 @@ type Options struct {
 	// secret read.
 	Instead processor.Vendor
 
-	masked  bool // secrets are not read, but shown as such
+	masked  bool // secrets are not read, but shown as such, and so are passwords
 	assumed bool // see vendor
 }
 
@@ -122,7 +122,7 @@ func (b *builder) profile(e *entry) (*processor.Profile, error) {
 	}
 	p.Vendor = &vendor{
 		api: api, plans: e.plans, tenantParam: e.tenantParam,
-		standard: processor.TenantVendor{API: api}, assumed: b.options.assumed,
+		standard: processor.TenantVendor{API: api}, assumed: b.options.assumed, masked: b.options.masked,
 	}
 	return p, nil
 }

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 )
@@ -27,6 +28,28 @@ func (s *Set) Endpoints() []string {
 		all = append(all, u.Redacted())
 	}
 	return all
+}
+
+// Unset lists the variables that secrets are to be read from and that the
+// environment does not have, each once: a line for each says where it is named.
+func (s *Set) Unset(environ []string) []string {
+	env, told := lookup(environ), map[string]bool{}
+	var lines []string
+	for _, e := range s.entries {
+		a := e.Vendor.Auth
+		if a == nil || !e.calls() {
+			continue
+		}
+		for _, one := range []*secret{a.Value, a.Password, a.Token, a.ClientSecret} {
+			if one == nil || !one.Env.given() || told[one.Env.Value] || env(one.Env.Value) != "" {
+				continue
+			}
+			told[one.Env.Value] = true
+			lines = append(lines, fmt.Sprintf("%s:%d: %s: %s is not set; it must be when Headrace starts",
+				s.file, one.Env.At.Line, one.Env.At.Path, one.Env.Value))
+		}
+	}
+	return lines
 }
 
 // TenantParam is the parameter that holds the tenant's id of a product's

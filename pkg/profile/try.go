@@ -37,8 +37,10 @@ const TriedTenant = "TENANT"
 
 // Try says what would be sent and decided for a request of Connect's, of a
 // subscription or of a reseller, if the vendor gave each call that answer. It
-// sends nothing and reads no secret. Without an answer it goes on as if all went
-// well, and leaves the decision open where that depends on it.
+// sends nothing and reads no secret, and shows no parameter of type password.
+// Without an answer it goes on as if all went well, and leaves the decision open
+// where that depends on it; what is saved of an answer is then the parameter's id
+// in capitals.
 func (s *Set) Try(ctx context.Context, body, answer []byte) (*Trial, error) {
 	w, err := workOf(body)
 	if err != nil {
@@ -62,7 +64,8 @@ func (s *Set) Try(ctx context.Context, body, answer []byte) (*Trial, error) {
 		return nil, err
 	}
 	t := &Trial{Calls: shown.calls, Decision: v.Decision, Reason: v.Reason, Params: v.Params, Template: v.Template}
-	if answer == nil && len(t.Calls) > 0 {
+	open := v.Decision == fulfillment.Approve || v.Decision == fulfillment.Wait
+	if answer == nil && len(t.Calls) > 0 && open {
 		t.Decision, t.Reason, t.Params, t.Template = "", "", nil, fulfillment.Template{}
 	}
 	return t, nil
@@ -73,6 +76,7 @@ func trial(ctx context.Context, w *processor.Work) (v processor.Verdict, err err
 	p := w.Profile
 	policy := p.Policy(w.Key.Type)
 	v, stopped := p.Validate(w)
+	hide(w) // not before: what is validated must be what it is
 	switch {
 	case p.Manual:
 		return processor.Hold("the product's profile leaves its requests to a person"), nil
@@ -84,6 +88,12 @@ func trial(ctx context.Context, w *processor.Work) (v processor.Verdict, err err
 	default:
 		if v, err = called(ctx, w); err != nil {
 			return v, err
+		}
+	}
+	for i, one := range v.Params {
+		if one.Value != nil && *one.Value != "" && isPassword(w, one.ID) {
+			hidden := masked
+			v.Params[i].Value = &hidden
 		}
 	}
 	if v.Decision == fulfillment.Approve {
@@ -98,15 +108,47 @@ func trial(ctx context.Context, w *processor.Work) (v processor.Verdict, err err
 	return v, nil
 }
 
+// hide puts a mark in the place of every password of the request, so that none
+// is shown, whatever expressions make of it.
+func hide(w *processor.Work) {
+	lists := [][]connect.Param{w.Params()}
+	if w.Tier != nil {
+		lists = append(lists, w.Tier.Configuration.Params, w.Tier.Configuration.Configuration.Params)
+	} else {
+		lists = append(lists, w.Request.Asset.Configuration.Params)
+	}
+	for _, list := range lists {
+		for i := range list {
+			if p := &list[i]; p.Type == typePassword && p.Value != "" {
+				p.Value = masked
+			}
+		}
+	}
+}
+
+// typePassword is Connect's type of parameters whose values are secret.
+const typePassword = "password"
+
+func isPassword(w *processor.Work, param string) bool {
+	p := paramOf(w, param)
+	return p != nil && p.Type == typePassword
+}
+
 func called(ctx context.Context, w *processor.Work) (processor.Verdict, error) {
 	var a processor.Answer
 	var err error
 	switch tenant := w.Tenant(); {
 	case w.Key.Type == fulfillment.Purchase && tenant == "":
 		a, err = w.Profile.Vendor.Create(ctx, w)
-		if err == nil && a.State == processor.Unfinished {
-			id := slices.IndexFunc(a.Params, func(p fulfillment.Param) bool { return p.ID == w.Profile.TenantParam })
-			a, err = w.Profile.Vendor.Continue(ctx, w, *a.Params[id].Value)
+		if first := a.Params; err == nil && a.State == processor.Unfinished {
+			remember(w, first)
+			id := slices.IndexFunc(first, func(p fulfillment.Param) bool { return p.ID == w.Profile.TenantParam })
+			a, err = w.Profile.Vendor.Continue(ctx, w, *first[id].Value)
+			for _, p := range first { // all of it is saved in the end
+				if !slices.ContainsFunc(a.Params, func(other fulfillment.Param) bool { return other.ID == p.ID }) {
+					a.Params = append(a.Params, p)
+				}
+			}
 		}
 	case w.Key.Type == fulfillment.Purchase:
 		a, err = w.Profile.Vendor.Continue(ctx, w, tenant)
@@ -119,6 +161,17 @@ func called(ctx context.Context, w *processor.Work) (processor.Verdict, error) {
 		return processor.VendorFault(err)
 	}
 	return a.Verdict(w), nil
+}
+
+// remember has the purchase carry what is saved between its calls.
+func remember(w *processor.Work, saved []fulfillment.Param) {
+	for _, p := range saved {
+		if known := paramOf(w, p.ID); known != nil {
+			known.Value = *p.Value
+		} else {
+			w.Request.Asset.Params = append(w.Request.Asset.Params, connect.Param{ID: p.ID, Value: *p.Value})
+		}
+	}
 }
 
 // workOf reads a request of either kind; the reseller's has a configuration in

@@ -72,7 +72,13 @@ var errControl = errors.New("has a control character in it, such as a line break
 // settle looks at what the answer must contain, and keeps what is to be saved.
 // Over says that it lacks something, or makes no sense.
 func (t *turn) settle(r *request) (a processor.Answer, over bool) {
-	if t.gone || t.vendor.assumed {
+	if t.gone {
+		return processor.Answer{}, false
+	}
+	if t.vendor.assumed { // the calls that follow may need what this one would give
+		for _, s := range r.save {
+			t.found(s.param, strings.ToUpper(s.param))
+		}
 		return processor.Answer{}, false
 	}
 	reply := t.reply()

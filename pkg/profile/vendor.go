@@ -18,6 +18,7 @@ type vendor struct {
 	tenantParam string
 	standard    processor.Vendor
 	assumed     bool // answers are not looked at: all goes well
+	masked      bool // passwords are shown as such
 }
 
 // Create makes the call of a purchase.
@@ -148,6 +149,9 @@ func (t *turn) reply() Reply { return Reply{Order: t.order, Answer: t.answer} }
 
 // found has a parameter saved.
 func (t *turn) found(param, value string) {
+	if t.vendor.masked && value != "" && isPassword(t.work, param) {
+		value = masked
+	}
 	t.known[param], t.order.Params[param] = value, value
 	if param == t.vendor.tenantParam {
 		t.order.Tenant = value

@@ -32,14 +32,19 @@ func (p *Program) profileCheck() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Tell everything that is wrong with a file's profiles",
 		Long: `Check reads a settings file with product profiles and tells every fault at once,
-with file, line and field. It needs no secrets, and calls nobody. Its exit status
-is 1 if anything is wrong.`,
+with file, line and field. It needs no secrets, and calls nobody: a variable of a
+secret that is not set is a warning. Its exit status is 1 if anything is wrong.`,
 		Example: `  headrace profile check headrace.yaml`,
 		Args:    files(1, "check takes the name of a settings file"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			set, err := p.profiles(args[0])
 			if err != nil {
 				return p.tellFaults(err)
+			}
+			for _, line := range set.Unset(p.Environ) {
+				if err := printf(p.Stdout, "warning: %s\n", clean(line)); err != nil {
+					return err
+				}
 			}
 			return printf(p.Stdout, "%s: ok, with profiles of %s\n", args[0], strings.Join(set.Products(), ", "))
 		},
@@ -53,10 +58,11 @@ func (p *Program) profileTry() *cobra.Command {
 		Short: "Show what would be sent and decided for a request, without sending it",
 		Long: `Try prints the calls that the profiles of a settings file would make for a request,
 as Connect's API gives it, and what would be decided. It sends nothing, and reads
-no secrets: they are shown as [redacted].
+no secrets: they are shown as [redacted], and so are parameters of type password.
 
 What is decided after a call depends on the answer. The file of --answer is taken
-for the answer to each call; without it only the calls are shown.`,
+for the answer to each call. Without it the calls are shown as if all went well,
+and the decision only where it does not depend on the answer.`,
 		Example: `  headrace profile try headrace.yaml request.json
   headrace profile try headrace.yaml request.json --answer tenant.json`,
 		Args: files(2, "try takes the names of a settings file and of a request's file"),

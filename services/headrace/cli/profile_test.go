@@ -45,7 +45,8 @@ func TestProfileCheck_Faults_AreTheResult(t *testing.T) {
 	p.inFile(t, "good.yaml", profileText)
 	p.inFile(t, "bad.yaml", strings.Replace(profileText, "answer.id", "answr.id", 1)+"    overdu: 1h\nsinc: always\n")
 	for name, want := range map[string]outcome{
-		"good.yaml": {0, "good.yaml: ok, with profiles of PRD-620-114-337\n", ""},
+		"good.yaml": {0, "warning: good.yaml:5: products[0].vendor.auth.token.env: TOKEN_OF_THE_VENDOR is not set; it must be when Headrace starts\n" +
+			"good.yaml: ok, with profiles of PRD-620-114-337\n", ""},
 		"bad.yaml": {1, "bad.yaml: sinc: is not a setting; did you mean sync?\n" +
 			"bad.yaml:6: products[0].purchase.tenant: unknown name answr, at character 1\n" +
 			"bad.yaml:7: products[0].overdu: is not known; did you mean overdue?\n", ""},
@@ -53,6 +54,10 @@ func TestProfileCheck_Faults_AreTheResult(t *testing.T) {
 		if got := p.try(t, "profile", "check", name); got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
+	}
+	p.Environ = append(p.Environ, "TOKEN_OF_THE_VENDOR=t0ken")
+	if got := p.try(t, "profile", "check", "good.yaml"); got.status != 0 || strings.Contains(got.stdout, "warning") {
+		t.Errorf("with its secret: %+v", got)
 	}
 	if got := p.try(t, "profile", "check"); got.status != 2 {
 		t.Errorf("without a file: %+v", got)
