@@ -109,6 +109,17 @@ func TestVendor_StrangePurchase_IsNotApprovedWhenItComesAgain(t *testing.T) {
 	}
 }
 
+func TestVendor_Password_IsSavedAsItIs(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, map[string]string{"PUT /t": `200 {"pass": "hunter2"}`})
+	w := workWith(t, "change", "a", s.at()+"change: {call: {method: PUT, path: /t, save: {login: answer.pass}}}", Options{})
+	paramOf(w, "login").Type = typePassword
+	v, err := processor.CallTenant(t.Context(), w)
+	if err != nil || v.Decision != fulfillment.Approve || params(v.Params)["login"] != "hunter2" {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
 func TestVendor_StatusNotJSON_TeachesNothing(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, map[string]string{"PUT /t/a/seats": "204", "GET /t/a": "200 <html>"})
