@@ -111,8 +111,10 @@ func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 // isClosed reports whether the letter's episode is over: a person finished the
 // request in Connect.
 func isClosed(ctx context.Context, r Reader, e Entry) (bool, error) {
-	if e.Stage == "" || e.Stage == fulfillment.StageAudit || e.Sequence == 0 || e.AssetID == "" {
-		return false, nil // it has no episode
+	switch e.Stage {
+	case fulfillment.StageHold, fulfillment.StageProcess, fulfillment.StageCommit:
+	default:
+		return false, nil // it is about a message, not about the request
 	}
 	key := fulfillment.Key{Type: e.Type, Product: e.ProductID, Asset: e.AssetID, Request: e.RequestID}
 	closing, err := episode.ClosingOf(ctx, r, key)

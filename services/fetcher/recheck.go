@@ -25,8 +25,8 @@ func (f *Fetcher) closeDead(ctx context.Context, rows []connect.Row) error {
 	}
 	seen := map[string]bool{}
 	for _, l := range letters {
-		if l.AssetID == "" || pending[l.RequestID] || seen[l.AssetID] {
-			continue
+		if l.AssetID == "" || pending[l.RequestID] || seen[l.AssetID] || l.Stage == fulfillment.StageDecode {
+			continue // what nobody could read is an operator's, whatever it was about
 		}
 		seen[l.AssetID] = true
 		head, err := episode.HeadOf(ctx, f.Log, l.AssetID)
@@ -63,8 +63,8 @@ func (f *Fetcher) recheck(ctx context.Context, head episode.Head) error {
 	if err != nil {
 		return fmt.Errorf("check status of %s: %w", head.Key.Request, err)
 	}
-	if status == connect.StatusPending {
-		return nil
+	if status == connect.StatusPending || status == "" {
+		return nil // what Connect does not know was finished by nobody
 	}
 	return f.close(ctx, head, status)
 }
@@ -74,9 +74,6 @@ func (f *Fetcher) close(ctx context.Context, head episode.Head, status string) e
 	last, err := episode.LastSequence(ctx, f.Log, fulfillment.StreamResults, key.Subject(fulfillment.RootResults))
 	if err != nil {
 		return err
-	}
-	if status == "" {
-		status = "nothing of that id"
 	}
 	_, err = episode.PutResult(ctx, f.Log, fulfillment.Result{
 		RequestID: key.Request, AssetID: key.Asset, ProductID: key.Product, Type: key.Type,
