@@ -61,10 +61,9 @@ func Send(ctx context.Context, o Operator, e Entry, r Redrive) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case e.Stream == fulfillment.StreamResults:
+	if e.Stream == fulfillment.StreamResults {
 		err = resendResult(ctx, o, e, r)
-	default:
+	} else {
 		err = resendRequest(ctx, o, e, head, r)
 	}
 	if errors.Is(err, stream.ErrConflict) {
