@@ -63,6 +63,23 @@ func (s *Set) TenantParam(product string) string {
 	return ""
 }
 
+// RuleParams are the parameters that the rules of a product are about, each
+// once: a rule about one that the product does not have is never applied.
+func (s *Set) RuleParams(product string) []string {
+	var ids []string
+	for _, e := range s.entries {
+		if e.ID.Value != product {
+			continue
+		}
+		for _, r := range e.Validation {
+			if !slices.Contains(ids, r.Param.Value) {
+				ids = append(ids, r.Param.Value)
+			}
+		}
+	}
+	return ids
+}
+
 // Approves reports whether every entry of the product says what its customers
 // are told of an approval.
 func (s *Set) Approves(product string) bool {

@@ -109,6 +109,9 @@ func (e *examination) product(ctx context.Context, c *connect.Client, id string)
 		e.warn("products", "add it to the product's parameters, with phase fulfillment and scope asset",
 			"%s has no parameter %s, where the tenant's id is kept", id, param)
 	}
+	if err == nil && e.profiles != nil {
+		e.rules(id, params)
+	}
 }
 
 // vendor asks for a tenant that cannot be: any answer but a refusal of our

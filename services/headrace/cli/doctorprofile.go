@@ -52,6 +52,16 @@ func (e *examination) tenantParam(product string) string {
 	return processor.DefaultTenantParam
 }
 
+// rules looks whether the product has the parameters that the rules of its
+// profile are about.
+func (e *examination) rules(product string, params []connect.Param) {
+	for _, id := range e.profiles.RuleParams(product) {
+		if !slices.ContainsFunc(params, func(p connect.Param) bool { return p.Name == id }) {
+			e.fail("products", "correct the profile, or add the parameter to the product", "%s has no parameter %s, for which its profile has a rule", product, id)
+		}
+	}
+}
+
 // named looks for the templates that the product's profiles name, and reports
 // whether they say how its requests are approved.
 func (e *examination) named(ctx context.Context, c *connect.Client, product string) bool {

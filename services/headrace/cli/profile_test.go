@@ -131,16 +131,18 @@ func TestDoctor_Profiles_AreLookedAt(t *testing.T) {
 	if status, found := diagnose(t, p); status != 0 || !strings.Contains(found, "ok vendor: "+vendor+"/api answers (404, without credentials)") {
 		t.Errorf("all well: %d\n%s", status, found)
 	}
-	p.inFile(t, "headrace.yaml", text+"    templates: {approve: {name: No Such}, inquire: {name: Inquire}}\n    tenant_param: no_such\n")
+	p.inFile(t, "headrace.yaml", text+"    templates: {approve: {name: No Such}, inquire: {name: Inquire}}\n    tenant_param: no_such\n"+
+		"    validation: [{param: admin_emial, required: true}, {param: admin_email, required: true}]\n")
 	_, found := diagnose(t, p)
 	for _, want := range []string{
 		"FAIL templates: PRD-620-114-337 has no template No Such of type fulfillment", "PRD-620-114-337 has no parameter no_such",
+		"FAIL products: PRD-620-114-337 has no parameter admin_emial, for which its profile has a rule",
 	} {
 		if !strings.Contains(found, want) {
 			t.Errorf("no %q in\n%s", want, found)
 		}
 	}
-	if strings.Contains(found, "template Inquire") {
+	if strings.Contains(found, "template Inquire") || strings.Contains(found, "no parameter admin_email") {
 		t.Errorf("a template that is there is missed:\n%s", found)
 	}
 }
