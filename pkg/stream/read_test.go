@@ -154,7 +154,10 @@ func TestFollow_BrokerRestarts_GoesOnWhereItWas(t *testing.T) {
 		switch s.Sequence {
 		case 2:
 			b.Stop()
+			// What is appended before the client notices has an unknown outcome.
+			until(t, "the broker is missed", func() bool { return !c.Status().Connected })
 			b.Start()
+			until(t, "the broker is back", func() bool { return c.Status().Connected })
 			fill(t, c, 2)
 		case 4:
 			cancel()
