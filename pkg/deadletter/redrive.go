@@ -49,7 +49,6 @@ type Redrive struct {
 type Operator interface {
 	Reader
 	Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error)
-	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
 }
 
 // Send lets a dead letter go on: a request is delivered to its service again, a

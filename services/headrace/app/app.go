@@ -59,14 +59,6 @@ type Ready struct {
 // Option changes what New makes.
 type Option func(*App)
 
-// OnPoll calls f after each poll of the fetcher.
-func OnPoll(f func(fetcher.Poll, error)) Option {
-	return func(a *App) {
-		before := a.polled
-		a.polled = func(p fetcher.Poll, err error) { before(p, err); f(p, err) }
-	}
-}
-
 // OnReady calls f once the services run.
 func OnReady(f func(Ready)) Option { return func(a *App) { a.ready = f } }
 
