@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
@@ -62,6 +63,9 @@ func HeadOf(ctx context.Context, r Reader, asset string) (Head, error) {
 // Expect makes an append to the asset fail with stream.ErrConflict unless its
 // head still has this sequence.
 func Expect(asset string, sequence uint64) stream.AppendOption {
+	if failpoint.Off(failpoint.NoHead) {
+		return stream.ExpectNothing()
+	}
 	return stream.ExpectLast(fulfillment.HeadFilter(asset), sequence)
 }
 

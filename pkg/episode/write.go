@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
@@ -26,7 +27,11 @@ func PutResult(ctx context.Context, w Writer, r fulfillment.Result, step string,
 		Key: key, Episode: r.Episode, Attempt: r.Attempt, Time: r.Time,
 	}
 	subject := key.Subject(fulfillment.RootResults)
-	seq, err := put(ctx, w, subject, e, r, stream.ExpectLast(subject, last))
+	expect := stream.ExpectLast(subject, last)
+	if failpoint.Off(failpoint.NoFence) {
+		expect = stream.ExpectNothing()
+	}
+	seq, err := put(ctx, w, subject, e, r, expect)
 	if err != nil {
 		return 0, fmt.Errorf("publish result of %s: %w", key.Request, err)
 	}
@@ -57,7 +62,11 @@ func PutEvent(ctx context.Context, w Writer, body fulfillment.EventBody, last ui
 		ID: fulfillment.StepID(key.Request, body.Episode, string(body.Event)), Kind: string(body.Event),
 		Schema: fulfillment.SchemaEvent, Key: key, Episode: body.Episode, Time: body.Time,
 	}
-	if _, err := put(ctx, w, key.EventSubject(body.Event), e, body, stream.ExpectLast(key.EventFilter(), last)); err != nil {
+	expect := stream.ExpectLast(key.EventFilter(), last)
+	if failpoint.Off(failpoint.NoEvent) {
+		expect = stream.ExpectNothing()
+	}
+	if _, err := put(ctx, w, key.EventSubject(body.Event), e, body, expect); err != nil {
 		return fmt.Errorf("publish event %s of %s: %w", body.Event, key.Request, err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
@@ -150,6 +151,7 @@ func (p *Processor) publish(ctx context.Context, w *Work, v Verdict) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Here(failpoint.ResultPublished, w.Key.Request)
 	w.fence = seq
 	return nil
 }

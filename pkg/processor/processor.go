@@ -13,6 +13,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
@@ -110,6 +111,7 @@ func (p *Processor) Handle(ctx context.Context, d *stream.Delivery) error {
 	if !mine {
 		return nil
 	}
+	failpoint.Here(failpoint.Delivered, w.Key.Request)
 	v, err := p.decide(ctx, d, w)
 	if err == nil {
 		err = p.carry(ctx, d, w, v)
@@ -131,6 +133,7 @@ func (p *Processor) bury(ctx context.Context, d *stream.Delivery, stage fulfillm
 	if err := p.dead.Write(ctx, letter); err != nil {
 		return stream.RetryAfter(err, firstPause)
 	}
+	failpoint.Here(failpoint.DeadWritten, letter.RequestID)
 	p.logger.WithFields(logrus.Fields{
 		"request_id": letter.RequestID, "request_type": letter.Type, "asset_id": letter.AssetID,
 		"product_id": letter.ProductID, "subject": letter.Subject, "attempt": letter.Attempts,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/upstream"
@@ -132,6 +133,7 @@ func (p *Processor) schedule(ctx context.Context, d *stream.Delivery, w *Work, p
 	if err != nil {
 		return fmt.Errorf("schedule attempt %d of %s: %w", next, w.Key.Request, err)
 	}
+	failpoint.Here(failpoint.ScheduleStored, w.Key.Request)
 	return nil
 }
 

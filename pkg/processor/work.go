@@ -11,6 +11,7 @@ import (
 
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
@@ -123,7 +124,12 @@ func (w *Work) scrub(text string) string {
 
 // IdempotencyKey is the key of the request's vendor calls: its id, so that the
 // call of a later episode is the same call.
-func (w *Work) IdempotencyKey() string { return w.Key.Request }
+func (w *Work) IdempotencyKey() string {
+	if failpoint.Off(failpoint.NoKey) {
+		return fmt.Sprintf("%s-%d", w.Key.Request, w.now().UnixNano())
+	}
+	return w.Key.Request
+}
 
 // OpenCall returns the intent of a call that may have taken effect, in this or
 // an earlier episode of the request; nil if there is none.
@@ -140,7 +146,7 @@ func (w *Work) OpenCall(ctx context.Context) (*fulfillment.Intent, error) {
 		return nil, fmt.Errorf("read intent of %s: sequence %d: %w", w.Key.Request, m.Sequence, err)
 	}
 	w.intents = m.Sequence
-	if in.State == fulfillment.IntentNotDone {
+	if in.State == fulfillment.IntentNotDone || failpoint.Off(failpoint.NoIntent) {
 		return nil, nil
 	}
 	w.intent = &in
@@ -154,7 +160,11 @@ func (w *Work) BeginCall(ctx context.Context) error {
 	if w.intent != nil {
 		return nil
 	}
-	return w.putIntent(ctx, fulfillment.IntentCalling, "")
+	if err := w.putIntent(ctx, fulfillment.IntentCalling, ""); err != nil {
+		return err
+	}
+	failpoint.Here(failpoint.IntentStored, w.Key.Request)
+	return nil
 }
 
 // RenewCall stores the open intent again, once in each episode, so that it does

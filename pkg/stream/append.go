@@ -26,6 +26,9 @@ func ExpectLast(filter string, seq uint64) AppendOption {
 	}
 }
 
+// ExpectNothing stores the message whatever is there.
+func ExpectNothing() AppendOption { return func(nats.Header) {} }
+
 // ScheduleAt stores the message as a schedule on its own subject, one for each
 // subject (a later one takes the place of the earlier); at t the broker takes it
 // away and stores it again, as target. Both subjects must be in one stream that

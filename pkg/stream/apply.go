@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/headrace/headrace/pkg/failpoint"
 )
 
 // applyTimeout bounds Apply if its context has no deadline.
@@ -165,7 +167,7 @@ func (d Consumer) config(cfg jetstream.ConsumerConfig) jetstream.ConsumerConfig 
 	cfg.AckPolicy, cfg.MaxDeliver = jetstream.AckExplicitPolicy, -1
 	cfg.AckWait, cfg.MaxAckPending = d.AckWait, d.MaxAckPending
 	if cfg.AckWait <= 0 {
-		cfg.AckWait = DefaultAckWait
+		cfg.AckWait = failpoint.AckWait(DefaultAckWait)
 	}
 	if cfg.MaxAckPending == 0 {
 		cfg.MaxAckPending = DefaultMaxAckPending

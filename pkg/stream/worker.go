@@ -7,6 +7,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
+
+	"github.com/headrace/headrace/pkg/failpoint"
 )
 
 const (
@@ -32,6 +34,9 @@ type delivery struct {
 // holds its place.
 func (s *subscription) carry(d *delivery) {
 	del := decodeDelivery(d.msg, s.durable)
+	if failpoint.Off(failpoint.EarlyAck) {
+		s.reply(d.msg.Reply, ackDone)
+	}
 	ctx, cancel := context.WithCancelCause(context.WithValue(s.base, deliveryKey{}, del))
 	defer cancel(nil)
 	msg := message.NewMessage(del.ID, del.Body)
@@ -67,6 +72,7 @@ func (s *subscription) await(d *delivery, del *Delivery, msg *message.Message, c
 	for {
 		select {
 		case <-msg.Acked():
+			failpoint.Here(failpoint.AckDue, del.Subject)
 			if s.leases.release(d.lease) {
 				s.reply(d.msg.Reply, ackDone)
 			}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/upstream"
 )
 
@@ -45,7 +46,7 @@ func (c *Client) do(ctx context.Context, k call) (*result, error) {
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 	}
-	var t trace
+	t := trace{key: k.key}
 	req, err := c.newRequest(httptrace.WithClientTrace(ctx, t.hooks()), k)
 	if err == nil {
 		err = ctx.Err() // after this point the transport alone knows how far the call came
@@ -70,6 +71,7 @@ func (c *Client) do(ctx context.Context, k call) (*result, error) {
 	}()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	c.observe(k.method, k.route, resp.StatusCode, time.Since(began))
+	failpoint.Here(failpoint.CallAnswered, k.key)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return nil, refusal(k, resp, body)
 	}
@@ -125,6 +127,7 @@ func headerValue(s string) string {
 // trace follows a call to its connection.
 type trace struct {
 	asked, got atomic.Bool
+	key        string
 }
 
 // hooks starts anew with each connection that is asked for: net/http asks again only when nothing was written to the one
@@ -133,6 +136,8 @@ func (t *trace) hooks() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn: func(string) { t.asked.Store(true); t.got.Store(false) },
 		GotConn: func(httptrace.GotConnInfo) { t.got.Store(true) },
+
+		WroteRequest: func(httptrace.WroteRequestInfo) { failpoint.Here(failpoint.CallSent, t.key) },
 	}
 }
 

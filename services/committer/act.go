@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 )
 
@@ -55,6 +56,7 @@ func (a *act) do(ctx context.Context) (outcome, error) {
 		if err != nil {
 			return outcome{}, fmt.Errorf("save parameters of %s: %w", a.r.RequestID, err)
 		}
+		failpoint.Here(failpoint.ParamsSaved, a.r.RequestID)
 		a.apply(updates)
 	}
 	switch a.r.Decision {
@@ -112,6 +114,7 @@ func (a *act) approve(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, fmt.Errorf("approve request %s: %w", a.r.RequestID, err)
 	}
+	failpoint.Here(failpoint.Approved, a.r.RequestID)
 	return outcome{status, a.r.Reason}, nil
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/upstream"
@@ -133,11 +134,12 @@ func read(d *stream.Delivery) (*fulfillment.Result, error) {
 // commit carries a result out and returns the event published, "" where there
 // was nothing to publish.
 func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillment.Result) (fulfillment.Event, error) {
+	failpoint.Here(failpoint.ResultDelivered, r.RequestID)
 	closing, err := episode.ClosingOf(ctx, c.Log, r.Key())
 	if err != nil {
 		return "", err
 	}
-	if closing.Covers(r.Episode) {
+	if closing.Covers(r.Episode) && !failpoint.Off(failpoint.NoEvent) {
 		return "", nil
 	}
 	last, err := c.Log.Last(ctx, fulfillment.StreamResults, d.Subject)
@@ -180,7 +182,7 @@ func (c *Committer) settle(ctx context.Context, r *fulfillment.Result) (status, 
 	if err != nil {
 		return "", "", fmt.Errorf("read request %s: %w", r.RequestID, err)
 	}
-	if has.status != connect.StatusPending || r.Decision == fulfillment.Recheck {
+	if has.status != connect.StatusPending && !failpoint.Off(failpoint.NoRead) || r.Decision == fulfillment.Recheck {
 		return has.status, has.reason, nil
 	}
 	out, err := (&act{Committer: c, to: to, r: r, has: has}).do(ctx)
@@ -214,7 +216,11 @@ func (c *Committer) publish(ctx context.Context, r *fulfillment.Result, event fu
 		RequestID: r.RequestID, AssetID: r.AssetID, ProductID: r.ProductID, Type: r.Type,
 		Event: event, Episode: r.Episode, Status: status, Reason: reason, Time: c.now().UTC(),
 	}
-	return episode.PutEvent(ctx, c.Log, body, last)
+	if err := episode.PutEvent(ctx, c.Log, body, last); err != nil {
+		return err
+	}
+	failpoint.Here(failpoint.EventPublished, r.RequestID)
+	return nil
 }
 
 // maxAttempts bounds the tries of what is not understood.

@@ -14,6 +14,7 @@ import (
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
@@ -146,6 +147,7 @@ func (f *Fetcher) open(ctx context.Context, row connect.Row, head episode.Head, 
 	// The head that it follows makes the id unique, and the same for all
 	// fetchers that see the same.
 	id := fulfillment.StepID(row.ID, head.Sequence, "requested")
+	failpoint.Here(failpoint.Listed, row.ID)
 	_, err := f.Log.Append(ctx, stream.Message{
 		Subject: key.Subject(fulfillment.RootRequests), ID: id, Body: row.Raw,
 		Header: fulfillment.Envelope{
@@ -163,6 +165,7 @@ func (f *Fetcher) open(ctx context.Context, row connect.Row, head episode.Head, 
 	if err != nil {
 		return fmt.Errorf("publish request %s: %w", row.ID, err)
 	}
+	failpoint.Here(failpoint.Requested, row.ID)
 	t.published()
 	f.Logger.WithFields(map[string]any{
 		"request_id": row.ID, "request_type": row.Type, "asset_id": row.AssetID, "product_id": row.ProductID,

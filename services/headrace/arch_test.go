@@ -19,20 +19,20 @@ func arrows() map[string]string {
 	decider := "pkg/fulfillment pkg/processor pkg/vendorapi" // a type's service knows neither Connect nor the streams
 	return map[string]string{
 		// What we speak of, and what needs nothing of ours.
-		"pkg/broker": "", "pkg/config": "", "pkg/fulfillment": "", "pkg/simfault": "", "pkg/telemetry": "", "pkg/upstream": "",
+		"pkg/broker": "", "pkg/config": "", "pkg/failpoint": "", "pkg/fulfillment": "", "pkg/simfault": "", "pkg/telemetry": "", "pkg/upstream": "",
 		"schemas": "pkg/fulfillment",
 		// The three others that we talk to, each known to one package.
 		"pkg/connect":            "pkg/upstream",
-		"pkg/stream":             "pkg/fulfillment",
+		"pkg/stream":             "pkg/failpoint pkg/fulfillment",
 		"pkg/stream/stockreader": "",
 		"pkg/stream/streamtest":  "",
 		"pkg/stream/traps":       "",
-		"pkg/vendorapi":          "pkg/connect pkg/upstream",
+		"pkg/vendorapi":          "pkg/failpoint pkg/connect pkg/upstream",
 		// What the services share.
-		"pkg/deadletter":   "pkg/episode pkg/fulfillment pkg/stream",
-		"pkg/episode":      "pkg/fulfillment pkg/stream",
+		"pkg/deadletter":   "pkg/failpoint pkg/episode pkg/fulfillment pkg/stream",
+		"pkg/episode":      "pkg/failpoint pkg/fulfillment pkg/stream",
 		"pkg/ledger":       "pkg/episode pkg/fulfillment pkg/stream",
-		"pkg/processor":    "pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream pkg/vendorapi",
+		"pkg/processor":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream pkg/vendorapi",
 		"pkg/profile":      "pkg/config pkg/connect pkg/fulfillment pkg/processor pkg/upstream pkg/vendorapi",
 		"pkg/pipelinetest": "pkg/fulfillment pkg/stream pkg/stream/streamtest",
 		// The simulators, which know nothing of those whom they serve.
@@ -40,7 +40,7 @@ func arrows() map[string]string {
 		"pkg/connectsim/rql": "",
 		"pkg/vendorsim":      "pkg/simfault",
 		// The services, none of which knows another.
-		"services/fetcher":    "pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream",
+		"services/fetcher":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream",
 		"services/purchase":   decider,
 		"services/change":     decider,
 		"services/cancel":     decider,
@@ -50,7 +50,7 @@ func arrows() map[string]string {
 		"services/renew":      decider,
 		"services/transfer":   decider,
 		"services/tierconfig": decider,
-		"services/committer":  "pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream",
+		"services/committer":  "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream",
 		// Where it is all put together, and what a vendor's own program begins with.
 		"pkg/headrace":      "pkg/fulfillment pkg/processor services/headrace/app services/headrace/cli",
 		"services/headrace": "pkg/headrace",
