@@ -29,6 +29,12 @@ const (
 	// and, where the vendor's part is done, the parameters to save, as JSON.
 	HeaderRedriven = "ce-redriven"
 	HeaderDone     = "ce-done"
+	// HeaderReplayed and HeaderOperator go with what was replayed: when, and who
+	// did it. HeaderReplay is the round of a request that is carried out again
+	// although it was approved; every message of that episode has it.
+	HeaderReplayed = "ce-replayed"
+	HeaderOperator = "ce-operator"
+	HeaderReplay   = "ce-replay"
 )
 
 // Source is the ce-source of every message.
@@ -71,7 +77,7 @@ type Envelope struct {
 func (e Envelope) Header() map[string]string {
 	h := map[string]string{
 		HeaderSpecVersion: "1.0",
-		HeaderID:          attribute(e.ID),
+		HeaderID:          Attribute(e.ID),
 		HeaderSource:      Source,
 		HeaderType:        "fulfillment." + EscapeToken(string(e.Key.Type)) + "." + e.Kind + ".v1",
 		HeaderTime:        e.Time.UTC().Format(time.RFC3339Nano),
@@ -79,7 +85,7 @@ func (e Envelope) Header() map[string]string {
 		HeaderSchema:      SchemaBase + e.Schema,
 	}
 	if e.Key.Asset != "" {
-		h[HeaderSubject] = attribute(e.Key.Asset)
+		h[HeaderSubject] = Attribute(e.Key.Asset)
 	}
 	if e.Episode != 0 {
 		h[HeaderEpisode] = strconv.FormatUint(e.Episode, 10)
@@ -118,9 +124,9 @@ func Number(h map[string]string, name string) int {
 	return n
 }
 
-// attribute percent-encodes s as the CloudEvents NATS binding has it: what is
+// Attribute percent-encodes s as the CloudEvents NATS binding has it: what is
 // outside printable ASCII, the space, the quote and the percent sign.
-func attribute(s string) string {
+func Attribute(s string) string {
 	encode := func(c byte) bool { return c <= ' ' || c > '~' || c == '"' || c == '%' }
 	if strings.IndexFunc(s, func(r rune) bool { return r > '~' || encode(byte(r)) }) < 0 {
 		return s

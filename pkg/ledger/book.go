@@ -41,6 +41,9 @@ type verdict struct {
 }
 
 func (b *book) step(m *stream.Stored, what, reason string, episode uint64, attempt int) {
+	if by := m.Header[fulfillment.HeaderOperator]; by != "" {
+		what += ", replayed by " + by
+	}
 	b.steps = append(b.steps, Step{Time: m.Time, Step: what, Episode: episode, Attempt: attempt, Reason: reason})
 }
 

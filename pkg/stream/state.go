@@ -46,8 +46,11 @@ type ConsumerState struct {
 	InHand  int
 	// Redelivered of those in hand were delivered more than once.
 	Redelivered int
-	Paused      bool
-	AckWait     time.Duration
+	// Delivered and AckFloor are sequences of the stream: of the last message
+	// that was delivered, and of the last before which all are acknowledged.
+	Delivered, AckFloor uint64
+	Paused              bool
+	AckWait             time.Duration
 }
 
 // ConsumerState asks the broker how a durable stands, or fails with ErrNotFound.
@@ -63,6 +66,7 @@ func (c *Client) ConsumerState(ctx context.Context, durable string) (ConsumerSta
 	}
 	return ConsumerState{
 		Durable: durable, Stream: i.Stream, Pending: i.NumPending, InHand: i.NumAckPending,
-		Redelivered: i.NumRedelivered, Paused: i.Paused, AckWait: i.Config.AckWait,
+		Redelivered: i.NumRedelivered, Delivered: i.Delivered.Stream, AckFloor: i.AckFloor.Stream,
+		Paused: i.Paused, AckWait: i.Config.AckWait,
 	}, nil
 }

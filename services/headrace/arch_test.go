@@ -33,6 +33,7 @@ func arrows() map[string]string {
 		"pkg/episode":      "pkg/failpoint pkg/fulfillment pkg/stream",
 		"pkg/ledger":       "pkg/episode pkg/fulfillment pkg/stream",
 		"pkg/processor":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream pkg/vendorapi",
+		"pkg/replay":       "pkg/episode pkg/fulfillment pkg/stream",
 		"pkg/profile":      "pkg/config pkg/connect pkg/fulfillment pkg/processor pkg/upstream pkg/vendorapi",
 		"pkg/pipelinetest": "pkg/fulfillment pkg/stream pkg/stream/streamtest",
 		// The simulators, which know nothing of those whom they serve.
@@ -57,7 +58,7 @@ func arrows() map[string]string {
 		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/fulfillment pkg/processor pkg/profile pkg/stream pkg/telemetry pkg/upstream pkg/vendorapi " +
 			"services/adjustment services/cancel services/change services/committer services/fetcher services/purchase services/renew " +
 			"services/resume services/suspend services/tierconfig services/transfer",
-		"services/headrace/cli": "pkg/broker pkg/config pkg/connect pkg/connectsim pkg/deadletter pkg/fulfillment pkg/ledger pkg/processor pkg/profile pkg/stream pkg/telemetry pkg/vendorsim " +
+		"services/headrace/cli": "pkg/broker pkg/config pkg/connect pkg/connectsim pkg/deadletter pkg/fulfillment pkg/ledger pkg/processor pkg/profile pkg/replay pkg/stream pkg/telemetry pkg/vendorsim " +
 			"services/committer services/headrace/app services/headrace/demo",
 		"services/headrace/demo": "pkg/config pkg/connectsim pkg/simfault pkg/telemetry pkg/vendorsim services/headrace/app",
 	}

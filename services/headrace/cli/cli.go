@@ -27,6 +27,10 @@ type Program struct {
 	// done and what is in flight has ended.
 	Services func(context.Context, Run) error
 
+	// Asks reports whether a person answers at Stdin; nil looks whether it is a
+	// terminal.
+	Asks func() bool
+
 	configFile string // --config
 	// handlers are those of a vendor's own program, which may need no endpoint.
 	handlers []app.Handler
@@ -88,7 +92,7 @@ outcome back to Connect.`,
 		&cobra.Group{ID: groupMore, Title: "More:"})
 	root.SetHelpCommandGroupID(groupMore)
 	root.SetCompletionCommandGroupID(groupMore)
-	root.AddCommand(p.up(), p.run(), p.requests(), p.dead(), p.doctor(), p.profile(), p.health(), p.demo(), p.sim(), p.version(), settingsTopic())
+	root.AddCommand(p.up(), p.run(), p.requests(), p.dead(), p.replay(), p.doctor(), p.profile(), p.health(), p.demo(), p.sim(), p.version(), settingsTopic())
 	root.SetUsageTemplate(usageTemplate)
 	return root
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"io"
 	"os"
 
 	"github.com/sirupsen/logrus"
@@ -50,7 +49,8 @@ func (p *Program) logger(c config.Log) *logrus.Entry {
 	return logrus.NewEntry(l)
 }
 
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// terminal reports whether a stream of the process is one.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/headrace/headrace/pkg/replay"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+func (p *Program) replay() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:     "replay",
+		GroupID: groupLook,
+		Short:   "Have requests, results or events once more",
+		Long: `Replay gives a service again what is in the streams already. It first shows what
+each message would bring about, and asks. The services that run do the work, by
+the rules that hold for all work: what is done already is not done twice. It may
+run beside live traffic, be stopped, and be run again.`,
+	})
+	cmd.AddCommand(p.replayResults())
+	return cmd
+}
+
+// replaying is the flags that all replays share.
+type replaying struct {
+	caution
+	within       replay.Range
+	since, until moment
+	by           string
+	out          *output
+}
+
+func (r *replaying) flags(cmd *cobra.Command) {
+	r.out = newOutput()
+	r.out.flag(cmd)
+	r.caution.flags(cmd, replay.DefaultRate)
+	flags := cmd.Flags()
+	flags.StringVar((*string)(&r.within.Type), "type", "", "only of this request `type`")
+	flags.StringVar(&r.within.Product, "product", "", "only of this product's `id`")
+	flags.StringVar(&r.within.Asset, "asset", "", "only of this asset's `id`")
+	flags.StringVar(&r.within.Request, "request", "", "only of this request's `id`")
+	flags.Var(&r.since, "since", "only from this `time` on, or so long ago: 2026-01-31T12:00:00Z, 2h")
+	flags.Var(&r.until, "until", "only before this `time`, or so long ago")
+	flags.Uint64Var(&r.within.From, "from-seq", 0, "only from this `sequence` of the stream on")
+	flags.Uint64Var(&r.within.To, "to-seq", 0, "only up to this `sequence` of the stream")
+	flags.StringVar(&r.by, "by", "", "who does it, for the audit trail (default: the user who is logged in)")
+}
+
+// settledWithin is how long a replay looks on after its last message, to say
+// how what it sent has ended.
+const settledWithin = 10 * time.Second
+
+type planner func(context.Context, *stream.Client, replay.Range) (*replay.Plan, error)
+
+// replayed plans, shows the plan, asks, and runs it.
+func (p *Program) replayed(cmd *cobra.Command, r *replaying, plan planner) error {
+	if err := r.check(cmd); err != nil {
+		return err
+	}
+	r.within.Since, r.within.Until = r.since.at, r.until.at
+	if !r.dryRun && !r.yes && !p.asks() {
+		_, err := p.agreed(cmd, r.caution, "") // before the broker is looked for
+		return err
+	}
+	return p.withBroker(cmd, func(c *stream.Client) error {
+		made, err := plan(cmd.Context(), c, r.within)
+		if err != nil {
+			return err
+		}
+		if len(made.Steps) == 0 || made.ToDo() == 0 || r.dryRun {
+			return p.printSteps(r, made.Steps, false)
+		}
+		if !r.yes {
+			if err := p.previewSteps(made.Steps); err != nil {
+				return err
+			}
+		}
+		ok, err := p.agreed(cmd, r.caution, fmt.Sprintf("Replay %d of %d?", made.ToDo(), len(made.Steps)))
+		if err != nil || !ok {
+			return err
+		}
+		return p.runPlan(cmd, r, made)
+	})
+}
+
+// runPlan runs what was agreed to, and says what became of each step, also
+// when it was interrupted.
+func (p *Program) runPlan(cmd *cobra.Command, r *replaying, made *replay.Plan) error {
+	stopped := made.Run(cmd.Context(), replay.Options{By: operator(r.by), Rate: r.rate, Patience: settledWithin})
+	if err := p.printSteps(r, made.Steps, true); err != nil {
+		return err
+	}
+	failed, undone := 0, 0
+	for _, s := range made.Steps {
+		switch s.Done {
+		case replay.DoneFailed:
+			failed++
+		case replay.DoneLater, "":
+			undone++
+		}
+	}
+	switch {
+	case stopped != nil && undone > 0:
+		return fmt.Errorf("stopped with %d of %d not done: the same command goes on where it was", undone, len(made.Steps))
+	case stopped != nil:
+		return nil // all is sent; only nobody looked on
+	case failed+undone > 0:
+		return fmt.Errorf("%d of %d are not done: the same command tries them again", failed+undone, len(made.Steps))
+	}
+	return nil
+}
+
+// previewSteps shows a person what is about to be done, beside the question.
+func (p *Program) previewSteps(steps []replay.Step) error {
+	return printTable(p.Stderr, []string{"SEQUENCE", "TYPE", "REQUEST", "ASSET", "WOULD"}, stepRows(steps, false))
+}
+
+func (p *Program) printSteps(r *replaying, steps []replay.Step, done bool) error {
+	switch {
+	case r.out.json():
+		return printJSON(p.Stdout, append([]replay.Step{}, steps...))
+	case len(steps) == 0:
+		return printf(p.Stdout, "Nothing is in that range.\n")
+	case done:
+		return printTable(p.Stdout, []string{"SEQUENCE", "TYPE", "REQUEST", "ASSET", "DONE", "REASON"}, stepRows(steps, true))
+	}
+	return printTable(p.Stdout, []string{"SEQUENCE", "TYPE", "REQUEST", "ASSET", "WOULD"}, stepRows(steps, false))
+}
+
+func stepRows(steps []replay.Step, done bool) [][]string {
+	rows := make([][]string, 0, len(steps))
+	for _, s := range steps {
+		row := []string{strconv.FormatUint(s.Sequence, 10), string(s.Type), s.RequestID, s.AssetID}
+		if !done {
+			rows = append(rows, append(row, s.Would))
+			continue
+		}
+		word, reason := s.Done, s.Reason
+		if word == "" {
+			word = "not begun"
+		}
+		if reason == "" {
+			reason = s.Would
+		}
+		rows = append(rows, append(row, word, reason))
+	}
+	return rows
+}
+
+func (p *Program) replayResults() *cobra.Command {
+	r := new(replaying)
+	cmd := &cobra.Command{
+		Use:   "results",
+		Short: "Have the committer commit results that Connect does not show",
+		Long: `Results gives the committer again the last result of each request in the range
+that no event has closed. The committer reads Connect first and does only what is
+missing; the vendor is not called. What is committed, superseded or in the
+committer's hands is left alone.
+
+The sequences are those of FULFILLMENT_RESULTS.`,
+		Example: `  headrace replay results --since 2h --dry-run
+  headrace replay results --request PR-0000-0000-0000-001 --yes`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.replayed(cmd, r, func(ctx context.Context, c *stream.Client, within replay.Range) (*replay.Plan, error) {
+				return replay.Results(ctx, c, within)
+			})
+		},
+	}
+	r.flags(cmd)
+	return cmd
+}
