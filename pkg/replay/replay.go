@@ -9,10 +9,13 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +51,26 @@ type Range struct {
 func (r Range) filter(root string, names ...string) string {
 	tokens := append([]string{root, token(string(r.Type))}, names...)
 	return strings.Join(append(tokens, token(r.Product), token(r.Asset), token(r.Request)), ".")
+}
+
+// last returns the last message of each request in the range, in the order of
+// the stream. What lies below filter must have subjects of ours.
+func (r Range) last(ctx context.Context, s Source, name, filter string) ([]*stream.Stored, error) {
+	last := map[fulfillment.Key]*stream.Stored{}
+	for m, err := range s.Read(ctx, name, filter, r.From) {
+		if err != nil {
+			return nil, fmt.Errorf("plan replay: %w", err)
+		}
+		if r.To != 0 && m.Sequence > r.To {
+			break
+		}
+		if _, key, err := fulfillment.ParseSubject(m.Subject); err == nil && r.takes(m) {
+			last[key] = m
+		}
+	}
+	return slices.SortedFunc(maps.Values(last), func(a, b *stream.Stored) int {
+		return cmp.Compare(a.Sequence, b.Sequence)
+	}), nil
 }
 
 func token(s string) string {

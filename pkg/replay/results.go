@@ -1,12 +1,10 @@
 package replay
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
@@ -20,13 +18,13 @@ import (
 // reads Connect first and does what is missing; the vendor is not called. The
 // range's sequences are those of FULFILLMENT_RESULTS.
 func Results(ctx context.Context, s Source, r Range) (*Plan, error) {
-	last, err := lastOf(ctx, s, r, fulfillment.StreamResults, r.filter(fulfillment.RootResults))
+	last, err := r.last(ctx, s, fulfillment.StreamResults, r.filter(fulfillment.RootResults))
 	if err != nil {
 		return nil, err
 	}
 	p := &Plan{source: s}
 	for _, m := range last {
-		step, err := result(ctx, s, m)
+		step, err := planResult(ctx, s, m)
 		if err != nil {
 			return nil, err
 		}
@@ -35,31 +33,8 @@ func Results(ctx context.Context, s Source, r Range) (*Plan, error) {
 	return p, nil
 }
 
-// lastOf returns the last message in the range of each subject below filter,
-// in the order of the stream.
-func lastOf(ctx context.Context, s Source, r Range, name, filter string) ([]*stream.Stored, error) {
-	last := map[string]*stream.Stored{}
-	for m, err := range s.Read(ctx, name, filter, r.From) {
-		if err != nil {
-			return nil, fmt.Errorf("plan replay: %w", err)
-		}
-		if r.To != 0 && m.Sequence > r.To {
-			break
-		}
-		if r.takes(m) {
-			last[m.Subject] = m
-		}
-	}
-	found := make([]*stream.Stored, 0, len(last))
-	for _, m := range last {
-		found = append(found, m)
-	}
-	slices.SortFunc(found, func(a, b *stream.Stored) int { return cmp.Compare(a.Sequence, b.Sequence) })
-	return found, nil
-}
-
-// result plans for the request of one result in the range.
-func result(ctx context.Context, s Source, m *stream.Stored) (Step, error) {
+// planResult plans for the request of one result in the range.
+func planResult(ctx context.Context, s Source, m *stream.Stored) (Step, error) {
 	_, key, err := fulfillment.ParseSubject(m.Subject)
 	if err != nil {
 		return Step{}, fmt.Errorf("plan replay: %w", err) // the filter admits no other
@@ -72,7 +47,7 @@ func result(ctx context.Context, s Source, m *stream.Stored) (Step, error) {
 		return stepOf(key, 0, m.Sequence).nothing("the result can't be read"), nil
 	}
 	step := stepOf(key, r.Episode, m.Sequence)
-	why, err := resultStays(ctx, s, m, &r)
+	why, err := whyNotResult(ctx, s, m, &r)
 	if err != nil {
 		return Step{}, fmt.Errorf("plan replay of %s: %w", key.Request, err)
 	}
@@ -85,9 +60,8 @@ func result(ctx context.Context, s Source, m *stream.Stored) (Step, error) {
 	return step, nil
 }
 
-// resultStays says why a request's last result needs no replay; "" is that it
-// does.
-func resultStays(ctx context.Context, s Source, m *stream.Stored, r *fulfillment.Result) (string, error) {
+// whyNotResult says why a request's last result needs no replay; "": it does.
+func whyNotResult(ctx context.Context, s Source, m *stream.Stored, r *fulfillment.Result) (string, error) {
 	key := r.Key()
 	closing, err := episode.ClosingOf(ctx, s, key)
 	if err != nil {

@@ -22,7 +22,7 @@ each message would bring about, and asks. The services that run do the work, by
 the rules that hold for all work: what is done already is not done twice. It may
 run beside live traffic, be stopped, and be run again.`,
 	})
-	cmd.AddCommand(p.replayResults())
+	cmd.AddCommand(p.replayRequests(), p.replayResults())
 	return cmd
 }
 
@@ -150,28 +150,4 @@ func stepRows(steps []replay.Step, done bool) [][]string {
 		rows = append(rows, append(row, word, reason))
 	}
 	return rows
-}
-
-func (p *Program) replayResults() *cobra.Command {
-	r := new(replaying)
-	cmd := &cobra.Command{
-		Use:   "results",
-		Short: "Have the committer commit results that Connect does not show",
-		Long: `Results gives the committer again the last result of each request in the range
-that no event has closed. The committer reads Connect first and does only what is
-missing; the vendor is not called. What is committed, superseded or in the
-committer's hands is left alone.
-
-The sequences are those of FULFILLMENT_RESULTS.`,
-		Example: `  headrace replay results --since 2h --dry-run
-  headrace replay results --request PR-0000-0000-0000-001 --yes`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.replayed(cmd, r, func(ctx context.Context, c *stream.Client, within replay.Range) (*replay.Plan, error) {
-				return replay.Results(ctx, c, within)
-			})
-		},
-	}
-	r.flags(cmd)
-	return cmd
 }
