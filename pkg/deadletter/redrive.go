@@ -157,7 +157,8 @@ func resendRequest(ctx context.Context, o Operator, e Entry, head episode.Head, 
 }
 
 // settleCall records what the operator knows of a call of unknown outcome. A
-// vendor that honours the key may be called again without that.
+// vendor that honours the key may be called again without that, and one with a
+// lookup is asked.
 func settleCall(ctx context.Context, o Operator, head episode.Head, r Redrive) error {
 	subject := head.Key.Subject(fulfillment.RootIntents)
 	m, err := o.Last(ctx, fulfillment.StreamResults, subject)
@@ -174,7 +175,7 @@ func settleCall(ctx context.Context, o Operator, head episode.Head, r Redrive) e
 	switch {
 	case in.State == fulfillment.IntentNotDone:
 		return nil
-	case r.Outcome == OutcomeDone, r.Outcome == OutcomeUnsaid && in.Idempotent:
+	case r.Outcome == OutcomeDone, r.Outcome == OutcomeUnsaid && (in.Idempotent || in.Lookup):
 		return nil
 	case r.Outcome == OutcomeUnsaid:
 		return ErrOutcome

@@ -118,9 +118,12 @@ type Intent struct {
 	IdempotencyKey string      `json:"idempotency_key"`
 	// Idempotent says that the vendor honours the key: then a call of unknown
 	// outcome may be repeated.
-	Idempotent bool      `json:"idempotent,omitempty"`
-	Reason     string    `json:"reason,omitempty"`
-	Time       time.Time `json:"time"`
+	Idempotent bool `json:"idempotent,omitempty"`
+	// Lookup says that the vendor can be asked whether the call took effect.
+	Lookup bool   `json:"lookup,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Time is when the call was begun or, with IntentNotDone, when that was known.
+	Time time.Time `json:"time"`
 }
 
 // EventBody is the body of a message in StreamEvents: one fact about a request.

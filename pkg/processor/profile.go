@@ -17,6 +17,11 @@ type Profile struct {
 	Vendor Vendor
 	// Idempotent says that the vendor honours Idempotency-Key.
 	Idempotent bool
+	// Finder finds what a purchase has at the vendor already. Nil where the vendor
+	// cannot be asked for that.
+	Finder Finder
+	// Settle is how long after a call was begun a Finder may miss its tenant.
+	Settle time.Duration
 	// TenantParam is the fulfillment parameter that holds the tenant id.
 	TenantParam string
 	// Manual holds every request for a person.
@@ -86,6 +91,19 @@ type Vendor interface {
 	// Call carries out a request of any other type. It is repeated freely.
 	// Tenant is "" for a tier configuration request.
 	Call(ctx context.Context, w *Work, tenant string) (Answer, error)
+}
+
+// Finder asks the vendor which tenants it has for the asset of a purchase. It is
+// repeated freely. Its errors are those of a Vendor.
+type Finder interface {
+	Find(ctx context.Context, w *Work) (Findings, error)
+}
+
+// Findings is what a Finder found.
+type Findings struct {
+	Tenants []string // ids, each once; none: there is no such tenant
+	// Reason, if set, says why the answer makes no sense: nothing is known then.
+	Reason string
 }
 
 // Answer is what a vendor's answer means.

@@ -37,6 +37,20 @@ func VendorFault(err error) (Verdict, error) {
 	return Verdict{}, err
 }
 
+// Unfound makes of a Finder's error what can be decided from it. That a lookup is
+// refused says nothing of the order: it is for a person.
+func Unfound(err error) (Verdict, error) {
+	v, err := VendorFault(err)
+	var fault *vendorapi.Error
+	switch {
+	case err == nil:
+		return Hold("the vendor cannot be asked for the tenant: " + v.Reason), nil
+	case errors.As(err, &fault) && fault.Kind == vendorapi.Conflict:
+		return Hold(fmt.Sprintf("the vendor cannot be asked for the tenant: %v", fault)), nil
+	}
+	return Verdict{}, err
+}
+
 // Refusal fails the request with the vendor's message: what the customer reads.
 // Connect refuses a rejection without a reason.
 func Refusal(fault *vendorapi.Error) Verdict {

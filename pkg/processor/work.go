@@ -2,18 +2,12 @@ package processor
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"reflect"
 	"strings"
 	"time"
 
 	"github.com/headrace/headrace/pkg/connect"
-	"github.com/headrace/headrace/pkg/episode"
-	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
-	"github.com/headrace/headrace/pkg/stream"
 )
 
 // Work is one attempt at a request. Exactly one of Request and Tier is set.
@@ -120,85 +114,4 @@ func (w *Work) scrub(text string) string {
 		}
 	}
 	return text
-}
-
-// IdempotencyKey is the key of the request's vendor calls: its id, so that the
-// call of a later episode is the same call.
-func (w *Work) IdempotencyKey() string {
-	if failpoint.Off(failpoint.NoKey) {
-		return fmt.Sprintf("%s-%d", w.Key.Request, w.now().UnixNano())
-	}
-	return w.Key.Request
-}
-
-// OpenCall returns the intent of a call that may have taken effect, in this or
-// an earlier episode of the request; nil if there is none.
-func (w *Work) OpenCall(ctx context.Context) (*fulfillment.Intent, error) {
-	m, err := w.log.Last(ctx, fulfillment.StreamResults, w.Key.Subject(fulfillment.RootIntents))
-	if errors.Is(err, stream.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read intent of %s: %w", w.Key.Request, err)
-	}
-	var in fulfillment.Intent
-	if err := json.Unmarshal(m.Body, &in); err != nil {
-		return nil, fmt.Errorf("read intent of %s: sequence %d: %w", w.Key.Request, m.Sequence, err)
-	}
-	w.intents = m.Sequence
-	if in.State == fulfillment.IntentNotDone || failpoint.Off(failpoint.NoIntent) {
-		return nil, nil
-	}
-	w.intent = &in
-	return w.intent, nil
-}
-
-// BeginCall puts on disk that an unsafe call is about to be made. It must
-// follow OpenCall. Where an intent is open already it says so, and nothing is
-// written. Of two workers that begin at once, one fails.
-func (w *Work) BeginCall(ctx context.Context) error {
-	if w.intent != nil {
-		return nil
-	}
-	if err := w.putIntent(ctx, fulfillment.IntentCalling, ""); err != nil {
-		return err
-	}
-	failpoint.Here(failpoint.IntentStored, w.Key.Request)
-	return nil
-}
-
-// RenewCall stores the open intent again, once in each episode, so that it does
-// not expire before the request does.
-func (w *Work) RenewCall(ctx context.Context) error {
-	if w.intent == nil || w.intent.Episode == w.Episode {
-		return nil
-	}
-	return w.putIntent(ctx, fulfillment.IntentCalling, w.intent.Reason)
-}
-
-// CallNotDone records that the call begun had no effect for certain. It does so
-// also when ctx has ended, by a stop for one: a call cut off before it left
-// would be held for an operator otherwise.
-func (w *Work) CallNotDone(ctx context.Context, reason string) error {
-	const patience = 2 * time.Second
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	return w.putIntent(ctx, fulfillment.IntentNotDone, reason)
-}
-
-func (w *Work) putIntent(ctx context.Context, state fulfillment.IntentState, reason string) error {
-	in := fulfillment.Intent{
-		RequestID: w.Key.Request, AssetID: w.Key.Asset, ProductID: w.Key.Product, Type: w.Key.Type,
-		Episode: w.Episode, Attempt: w.Attempt, State: state, Reason: reason,
-		IdempotencyKey: w.IdempotencyKey(), Idempotent: w.Profile.Idempotent, Time: w.now().UTC(),
-	}
-	seq, err := episode.PutIntent(ctx, w.log, in, fmt.Sprintf("%s-%d", state, w.Attempt), w.intents)
-	if err != nil {
-		return err
-	}
-	w.intents = seq
-	if w.intent = &in; state == fulfillment.IntentNotDone {
-		w.intent = nil
-	}
-	return nil
 }

@@ -85,6 +85,7 @@ type operation struct {
 	Save     map[string]text `yaml:"save" kind:"expression" doc:"approve: parameters to save in Connect; what is empty is left alone"`
 	Call     *call           `yaml:"call" doc:"the call that does it; for a purchase, the one that creates the tenant"`
 	Then     []call          `yaml:"then" doc:"calls to make after that; they may be repeated"`
+	Lookup   *search         `yaml:"lookup" doc:"purchase: how to find the tenant where it is not known whether the call took effect; default none"`
 	Status   *call           `yaml:"status" doc:"asks how the tenant is doing, again and again until it is ready"`
 	Tenant   text            `yaml:"tenant" kind:"answer" doc:"purchase: the tenant's id in the answer to call; default answer.tenantId"`
 	Ready    text            `yaml:"ready" kind:"answer" doc:"whether the last answer says that all is done"`
@@ -104,6 +105,18 @@ type call struct {
 	Requires []text          `yaml:"requires" kind:"answer" doc:"what must not be empty in the answer, else the request fails"`
 	Save     map[string]text `yaml:"save" kind:"answer" doc:"parameters to save in Connect; what is empty is left alone"`
 	NotFound text            `yaml:"not_found" enum:"done,hold" doc:"what 404 means; default done for a cancellation, else hold"`
+}
+
+// search is the call that finds the tenants of an asset.
+type search struct {
+	At       position
+	Method   text            `yaml:"method" need:"true" enum:"GET,POST" doc:"the method"`
+	Path     text            `yaml:"path" need:"true" doc:"below the endpoint; {expression} is replaced by its value, which must not be empty"`
+	Body     text            `yaml:"body" kind:"expression" doc:"sent as JSON; default no body"`
+	Headers  map[string]text `yaml:"headers" kind:"expression" doc:"more headers; no secrets, those belong to auth"`
+	Tenant   text            `yaml:"tenant" need:"true" kind:"answer" doc:"the tenant's id in the answer, or a list of ids; what is empty says that there is no tenant"`
+	NotFound text            `yaml:"not_found" enum:"none,hold" doc:"what 404 means; none: there is no tenant; default hold"`
+	Settle   text            `yaml:"settle" kind:"duration" doc:"how long after a call was begun its tenant may not be found yet; default the timeout and 40s"`
 }
 
 // rejected says what becomes of a request that the vendor rejects.

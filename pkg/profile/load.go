@@ -30,6 +30,7 @@ type entry struct {
 	timeout     time.Duration
 	tenantParam string
 	overdue     time.Duration
+	settle      time.Duration
 	plans       map[fulfillment.Type]*plan
 	checks      []check
 	bounds      []bound
@@ -106,6 +107,7 @@ func (f *faults) entry(p *product, defaults config.Vendor) *entry {
 			e.plans[t] = f.plan(t, ops[t])
 		}
 	}
+	e.settle = f.settle(e)
 	for i := range p.Validation {
 		e.checks = append(e.checks, f.check(&p.Validation[i]))
 	}

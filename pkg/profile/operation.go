@@ -16,6 +16,7 @@ type plan struct {
 	call    *request
 	then    []*request
 	status  *request
+	search  *searching
 	tenant  *expression
 	ready   *expression
 	pending *expression
@@ -66,6 +67,10 @@ func (f *faults) plan(t fulfillment.Type, o *operation) *plan {
 	}
 	if o.Status != nil {
 		p.status = f.request(o.Status, t == fulfillment.Cancel)
+	}
+	if o.Lookup != nil {
+		p.search = f.searching(o.Lookup)
+		f.findable(t, o)
 	}
 	if o.Rejected != nil {
 		p.reject = *o.Rejected

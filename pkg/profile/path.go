@@ -11,7 +11,8 @@ import (
 type path struct {
 	texts  []string
 	values []*expression
-	query  int // index of the first value behind the question mark
+	query  int  // index of the first value behind the question mark
+	whole  bool // no value may be empty, the query's neither
 	route  string
 }
 
@@ -64,6 +65,8 @@ func (p path) fill(env any) (string, error) {
 		switch {
 		case err != nil:
 			return "", err
+		case v == "" && p.whole:
+			return "", fmt.Errorf("%s: the value of {%s} is empty, which would find any tenant", p.values[i].where, p.values[i].source())
 		case p.query >= 0 && i >= p.query:
 			b.WriteString(url.QueryEscape(v))
 			continue

@@ -120,9 +120,13 @@ func (b *builder) profile(e *entry) (*processor.Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make client of %s: %w", e.name(), err)
 	}
-	p.Vendor = &vendor{
+	v := &vendor{
 		api: api, plans: e.plans, tenantParam: e.tenantParam,
 		standard: processor.TenantVendor{API: api}, assumed: b.options.assumed, masked: b.options.masked,
+	}
+	p.Vendor = v
+	if purchase := e.plans[fulfillment.Purchase]; purchase != nil && purchase.search != nil {
+		p.Finder, p.Settle = v, e.settle
 	}
 	return p, nil
 }

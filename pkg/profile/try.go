@@ -139,6 +139,12 @@ func called(ctx context.Context, w *processor.Work) (processor.Verdict, error) {
 	var err error
 	switch tenant := w.Tenant(); {
 	case w.Key.Type == fulfillment.Purchase && tenant == "":
+		if finder := w.Profile.Finder; finder != nil && !w.Profile.Idempotent {
+			// The answer is for the calls that follow: here there is no tenant yet.
+			if _, err := finder.Find(ctx, w); err != nil {
+				return processor.Unfound(err)
+			}
+		}
 		a, err = w.Profile.Vendor.Create(ctx, w)
 		if first := a.Params; err == nil && a.State == processor.Unfinished {
 			remember(w, first)

@@ -1,20 +1,22 @@
 // Package purchase creates the vendor's tenant for a new subscription.
 //
 //	consumes   fulfillment.{requests,retries}.purchase.> (durable purchase)
-//	calls      POST /tenant, then GET /tenant/{id} while the tenant is not ready
+//	calls      the profile's lookup, POST /tenant, then GET /tenant/{id} while the tenant is not ready
 //	publishes  fulfillment.intents.purchase.… before POST /tenant,
 //	           fulfillment.results.purchase.…
 //
 // POST /tenant is the one vendor call that is unsafe to repeat. An intent is on
 // disk before it. A vendor that honours Idempotency-Key is called again with
-// the same key where the outcome is unknown; for one that does not, the request
-// is held for an operator.
+// the same key where the outcome is unknown. One that does not is asked, before
+// each call, whether it has the tenant already, where the profile has a lookup;
+// else the request is held for an operator.
 package purchase
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/processor"
@@ -33,16 +35,19 @@ func (s Service) Decide(ctx context.Context, w *processor.Work) (processor.Verdi
 	if err != nil {
 		return processor.Verdict{}, err
 	}
-	if open != nil && !w.Profile.Idempotent {
-		// The proof of the call must outlive the episodes that are held for it.
-		return unknownOutcome(open), w.RenewCall(ctx)
+	if w.Profile.Idempotent {
+		err = w.BeginCall(ctx)
+	} else if v, done, failure := guard(ctx, w, open); done {
+		return v, failure
+	} else {
+		err = failure
 	}
-	if err := w.BeginCall(ctx); err != nil {
+	if err != nil {
 		return processor.Verdict{}, err
 	}
 	answer, err := w.Profile.Vendor.Create(ctx, w)
 	if err != nil {
-		return failed(ctx, w, open != nil, err)
+		return failed(ctx, w, open, err)
 	}
 	if answer.State != processor.Unfinished {
 		return answer.Verdict(w), nil
@@ -63,30 +68,34 @@ func proceed(ctx context.Context, w *processor.Work, tenant string) (processor.V
 	return answer.Verdict(w), nil
 }
 
-// failed decides on an error of POST /tenant. Repeated says that the call was
-// begun before: then 409 means "perhaps done".
-func failed(ctx context.Context, w *processor.Work, repeated bool, err error) (processor.Verdict, error) {
+// failed decides on an error of POST /tenant. Open is the call that was begun
+// before and may have had its effect, nil for none.
+func failed(ctx context.Context, w *processor.Work, open *fulfillment.Intent, err error) (processor.Verdict, error) {
 	var fault *vendorapi.Error
 	isFault := errors.As(err, &fault)
 	if isFault && fault.Kind == vendorapi.Conflict {
-		if repeated {
-			return processor.Hold(fmt.Sprintf("the vendor answered %v to a repeated call: the tenant may exist", err)), nil
-		}
-		return processor.Refusal(fault), nil
+		return conflict(ctx, w, open, fault)
 	}
+	// One that was begun again took the place of a call without effect.
+	repeated := open != nil && w.Profile.Idempotent
 	switch notDone := isFault && fault.Outcome() == vendorapi.NotDone; {
 	case notDone && !repeated:
 		if err := w.CallNotDone(ctx, err.Error()); err != nil {
 			return processor.Verdict{}, err
 		}
-	case !notDone && !w.Profile.Idempotent:
+	case !notDone && !w.Profile.Idempotent && w.Profile.Finder == nil:
 		return processor.Hold(fmt.Sprintf("the outcome of creating the tenant is not known: %v", err)), nil
 	}
 	return processor.VendorFault(err)
 }
 
 func unknownOutcome(open *fulfillment.Intent) processor.Verdict {
-	return processor.Hold(fmt.Sprintf(
-		"a call to create the tenant was begun at %s and its outcome is not known",
-		open.Time.Format("2006-01-02 15:04:05 MST")))
+	return processor.Hold(fmt.Sprintf("a call to create the tenant was begun at %s and its outcome is not known", clock(open)))
 }
+
+// notYet waits until the lookup must see what the call did.
+func notYet(open *fulfillment.Intent, rest time.Duration) error {
+	return processor.Transient(fmt.Errorf("the outcome of the call begun at %s is not known, and the lookup finds no tenant yet", clock(open)), rest)
+}
+
+func clock(call *fulfillment.Intent) string { return call.Time.Format("2006-01-02 15:04:05 MST") }

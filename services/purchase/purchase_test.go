@@ -44,25 +44,35 @@ type bench struct {
 	*processor.Processor
 	client *stream.Client
 	d      *stream.Delivery
+	clock  *clock
 }
+
+// clock is ahead of the time by what the test adds.
+type clock struct{ ahead time.Duration }
+
+func (c *clock) now() time.Time      { return time.Now().Add(c.ahead) }
+func (c *clock) add(d time.Duration) { c.ahead += d }
 
 func key() fulfillment.Key { return pipelinetest.Key(fulfillment.Purchase, "PR-1") }
 
-func newBench(t *testing.T, v *vendor, idempotent bool, tenant string) *bench {
+func newBench(t *testing.T, v *vendor, idempotent bool, tenant string, more ...func(*processor.Profile)) *bench {
 	t.Helper()
-	c := pipelinetest.Client(t)
+	c, clock := pipelinetest.Client(t), &clock{}
+	profile := &processor.Profile{
+		Vendor: processor.TenantVendor{API: v}, Idempotent: idempotent, TenantParam: processor.DefaultTenantParam,
+	}
+	for _, change := range more {
+		change(profile)
+	}
 	return &bench{
-		client: c,
-		d:      pipelinetest.Open(t, c, key(), pipelinetest.Request(t, key(), tenant)),
+		client: c, clock: clock,
+		d: pipelinetest.Open(t, c, key(), pipelinetest.Request(t, key(), tenant)),
 		Processor: processor.New(processor.Config{
-			Service: "purchase", Decider: purchase.Service{}, Log: c,
-			Profiles: func(*processor.Work) (*processor.Profile, error) {
-				return &processor.Profile{
-					Vendor: processor.TenantVendor{API: v}, Idempotent: idempotent, TenantParam: processor.DefaultTenantParam,
-				}, nil
-			}, Dead: deadletter.NewWriter(c, nil),
-			Status:  func(context.Context, fulfillment.Key) (string, error) { return "pending", nil },
-			Metrics: noMetrics{}, Logger: pipelinetest.Logger(),
+			Service: "purchase", Decider: purchase.Service{}, Log: c, Now: clock.now,
+			Profiles: func(*processor.Work) (*processor.Profile, error) { return profile, nil },
+			Dead:     deadletter.NewWriter(c, nil),
+			Status:   func(context.Context, fulfillment.Key) (string, error) { return "pending", nil },
+			Metrics:  noMetrics{}, Logger: pipelinetest.Logger(),
 		}),
 	}
 }
@@ -73,6 +83,21 @@ func (b *bench) handle(t *testing.T) error {
 	err := b.Handle(t.Context(), b.d)
 	b.d.Attempt++
 	return err
+}
+
+// redeliver makes the schedule, if there is one, the delivery in hand: its time
+// has come.
+func (b *bench) redeliver(t *testing.T) {
+	t.Helper()
+	head := pipelinetest.Last(t, b.client, fulfillment.StreamRequests, fulfillment.HeadFilter(key().Asset))
+	if head.Sequence != b.d.Sequence {
+		b.d = pipelinetest.Deliver(t, b.client, fulfillment.StreamRequests, head.Sequence, 1)
+	}
+}
+
+func (b *bench) scheduled(t *testing.T) bool {
+	t.Helper()
+	return pipelinetest.Last(t, b.client, fulfillment.StreamRequests, key().Subject(fulfillment.RootSchedules)) != nil
 }
 
 func (b *bench) result(t *testing.T) fulfillment.Result {

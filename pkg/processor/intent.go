@@ -1,0 +1,110 @@
+package processor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/failpoint"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// IdempotencyKey is the key of the request's vendor calls: its id, so that the
+// call of a later episode is the same call.
+func (w *Work) IdempotencyKey() string {
+	if failpoint.Off(failpoint.NoKey) {
+		return fmt.Sprintf("%s-%d", w.Key.Request, w.now().UnixNano())
+	}
+	return w.Key.Request
+}
+
+// OpenCall returns the intent of a call that may have taken effect, in this or
+// an earlier episode of the request; nil if there is none.
+func (w *Work) OpenCall(ctx context.Context) (*fulfillment.Intent, error) {
+	m, err := w.log.Last(ctx, fulfillment.StreamResults, w.Key.Subject(fulfillment.RootIntents))
+	if errors.Is(err, stream.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read intent of %s: %w", w.Key.Request, err)
+	}
+	var in fulfillment.Intent
+	if err := json.Unmarshal(m.Body, &in); err != nil {
+		return nil, fmt.Errorf("read intent of %s: sequence %d: %w", w.Key.Request, m.Sequence, err)
+	}
+	w.intents = m.Sequence
+	if in.State == fulfillment.IntentNotDone || failpoint.Off(failpoint.NoIntent) {
+		return nil, nil
+	}
+	w.intent = &in
+	return w.intent, nil
+}
+
+// BeginCall puts on disk that an unsafe call is about to be made. It must
+// follow OpenCall. Where an intent is open already it says so, and nothing is
+// written. Of two workers that begin at once, one fails.
+func (w *Work) BeginCall(ctx context.Context) error {
+	if w.intent != nil {
+		return nil
+	}
+	return w.begin(ctx, "")
+}
+
+// BeginAgain puts a call on disk in the place of the one that is open, of which
+// it is known that it had no effect: the reason says how.
+func (w *Work) BeginAgain(ctx context.Context, reason string) error {
+	return w.begin(ctx, reason)
+}
+
+func (w *Work) begin(ctx context.Context, reason string) error {
+	err := w.putIntent(ctx, fulfillment.Intent{State: fulfillment.IntentCalling, Reason: reason, Time: w.now()})
+	if err == nil {
+		failpoint.Here(failpoint.IntentStored, w.Key.Request)
+	}
+	return err
+}
+
+// Unsettled is how long it takes until a Finder must see what the call did; 0: it
+// must now.
+func (w *Work) Unsettled(call *fulfillment.Intent) time.Duration {
+	return max(call.Time.Add(w.Profile.Settle).Sub(w.now()), 0)
+}
+
+// RenewCall stores the open intent again, once in each episode, so that it does
+// not expire before the request does. Its time stays that of the call.
+func (w *Work) RenewCall(ctx context.Context) error {
+	if w.intent == nil || w.intent.Episode == w.Episode {
+		return nil
+	}
+	return w.putIntent(ctx, fulfillment.Intent{State: fulfillment.IntentCalling, Reason: w.intent.Reason, Time: w.intent.Time})
+}
+
+// CallNotDone records that the call begun had no effect for certain. It does so
+// also when ctx has ended, by a stop for one: a call cut off before it left
+// would be held for an operator otherwise.
+func (w *Work) CallNotDone(ctx context.Context, reason string) error {
+	const patience = 2 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return w.putIntent(ctx, fulfillment.Intent{State: fulfillment.IntentNotDone, Reason: reason, Time: w.now()})
+}
+
+// putIntent stores in, of which state, reason and time are set.
+func (w *Work) putIntent(ctx context.Context, in fulfillment.Intent) error {
+	in.RequestID, in.AssetID, in.ProductID, in.Type = w.Key.Request, w.Key.Asset, w.Key.Product, w.Key.Type
+	in.Episode, in.Attempt, in.Time = w.Episode, w.Attempt, in.Time.UTC()
+	in.IdempotencyKey, in.Idempotent, in.Lookup = w.IdempotencyKey(), w.Profile.Idempotent, w.Profile.Finder != nil
+	seq, err := episode.PutIntent(ctx, w.log, in, fmt.Sprintf("%s-%d", in.State, w.Attempt), w.intents)
+	if err != nil {
+		return err
+	}
+	w.intents = seq
+	if w.intent = &in; in.State == fulfillment.IntentNotDone {
+		w.intent = nil
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package purchase
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/processor"
+	"github.com/headrace/headrace/pkg/vendorapi"
+)
+
+// guard keeps the tenant of a vendor that honours no key from being created
+// twice. Done says that the request is decided; else the call is begun.
+func guard(ctx context.Context, w *processor.Work, open *fulfillment.Intent) (v processor.Verdict, done bool, err error) {
+	if w.Profile.Finder == nil {
+		if open == nil {
+			return processor.Verdict{}, false, w.BeginCall(ctx)
+		}
+		// The proof of the call must outlive the episodes that are held for it.
+		return unknownOutcome(open), true, w.RenewCall(ctx)
+	}
+	// Also without an intent, which may be lost.
+	if v, done, err = found(ctx, w); done || err != nil {
+		return v, done, err
+	}
+	if open == nil {
+		return processor.Verdict{}, false, w.BeginCall(ctx)
+	}
+	if rest := w.Unsettled(open); rest > 0 {
+		return processor.Verdict{}, false, notYet(open, rest)
+	}
+	return processor.Verdict{}, false, w.BeginAgain(ctx, fmt.Sprintf("the call begun at %s created no tenant that the lookup finds", clock(open)))
+}
+
+// found looks for the asset's tenant, and goes on with it. Done says that the
+// request is decided by that; else the vendor has no tenant for it.
+func found(ctx context.Context, w *processor.Work) (v processor.Verdict, done bool, err error) {
+	f, err := w.Profile.Finder.Find(ctx, w)
+	switch {
+	case err != nil:
+		v, err = processor.Unfound(err)
+		return v, err == nil, err
+	case f.Reason != "":
+		return processor.Hold("the answer to the lookup makes no sense: " + f.Reason), true, nil
+	case len(f.Tenants) == 0:
+		return processor.Verdict{}, false, nil
+	case len(f.Tenants) > 1:
+		return processor.Hold(several(f.Tenants)), true, nil
+	}
+	id := f.Tenants[0]
+	if err := w.Save(ctx, "the tenant was found at the vendor", processor.Value(w.Profile.TenantParam, id)); err != nil {
+		return processor.Verdict{}, false, err
+	}
+	v, err = proceed(ctx, w, id)
+	return v, err == nil, err
+}
+
+// conflict decides on 409. Where the call may have been made before, in the
+// intent open, it means "perhaps done"; else it is a refusal.
+func conflict(ctx context.Context, w *processor.Work, open *fulfillment.Intent, refused *vendorapi.Error) (processor.Verdict, error) {
+	if w.Profile.Finder != nil {
+		if v, done, err := found(ctx, w); done || err != nil {
+			return v, err
+		}
+	}
+	if open == nil {
+		return processor.Refusal(refused), nil
+	}
+	if w.Profile.Finder == nil {
+		return processor.Hold(fmt.Sprintf("the vendor answered %v to a repeated call: the tenant may exist", refused)), nil
+	}
+	if rest := w.Unsettled(open); rest > 0 {
+		return processor.Verdict{}, notYet(open, rest)
+	}
+	return processor.Hold(fmt.Sprintf("the vendor answered %v to a repeated call, and the lookup finds no tenant", refused)), nil
+}
+
+func several(tenants []string) string {
+	const most = 10
+	more := ""
+	if n := len(tenants); n > most {
+		tenants, more = tenants[:most], fmt.Sprintf(" and %d more", n-most)
+	}
+	return fmt.Sprintf("the vendor has several tenants for the asset: %s%s", strings.Join(tenants, ", "), more)
+}
