@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/headrace/headrace/pkg/guard"
 )
 
 // action is a POST that moves a request to another status.
@@ -51,14 +53,14 @@ func (c *Client) act(ctx context.Context, a action) ([]byte, error) {
 	}
 }
 
-// isUnclear reports whether a call may or may not have had its effect. 429
-// is clear: it was not carried out.
+// isUnclear reports whether a call may or may not have had its effect. 429 and
+// a call that was not begun are clear: it was not carried out.
 func isUnclear(err error) bool {
 	if api := (*APIError)(nil); errors.As(err, &api) {
 		return api.Status >= 500 || api.Status == http.StatusRequestTimeout
 	}
 	transport := (*TransportError)(nil)
-	return errors.As(err, &transport)
+	return errors.As(err, &transport) && !guard.Refused(err)
 }
 
 // isTransitionRefused reports whether Connect refused the move from the state

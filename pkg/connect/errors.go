@@ -45,7 +45,8 @@ func (e *APIError) Error() string {
 }
 
 // TransportError is a call without an answer: the network, a timeout, or a body
-// that broke off. The call may have had its effect nevertheless.
+// that broke off. The call may have had its effect nevertheless, unless it was
+// not begun: guard.Refused tells.
 type TransportError struct {
 	Method string
 	Path   string

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/upstream"
 )
 
@@ -68,6 +69,9 @@ type observed struct {
 func (o *observed) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := o.next.RoundTrip(req)
+	if guard.Refused(err) {
+		return resp, err // that says nothing of Connect
+	}
 	status := 0
 	if err == nil {
 		status = resp.StatusCode
@@ -104,6 +108,9 @@ func (s *settings) checkRetry(ctx context.Context, resp *http.Response, err erro
 	}
 	if _, closed := upstream.ClosedUntil(err); closed {
 		return false, nil // Connect asked for the pause: the caller waits it out
+	}
+	if guard.Refused(err) {
+		return false, nil // and would be again
 	}
 	if err != nil {
 		cert := (*tls.CertificateVerificationError)(nil)

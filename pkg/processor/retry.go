@@ -11,6 +11,7 @@ import (
 	"github.com/headrace/headrace/pkg/episode"
 	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/upstream"
 )
@@ -76,6 +77,10 @@ func isTransient(err error) bool {
 
 // again brings the request back after an error, or gives it to an operator.
 func (p *Processor) again(ctx context.Context, d *stream.Delivery, w *Work, err error) error {
+	if guard.Refused(err) { // nobody's fault, and nothing has happened
+		p.entry(w).WithError(err).Debug("request goes back")
+		return stream.RetryAfter(err, 0)
+	}
 	pause, kind := p.pauseOf(err, w.Attempt), "short"
 	if !isTransient(err) {
 		if w.faults++; w.faults >= maxFaults {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/upstream"
 	"github.com/headrace/headrace/pkg/vendorapi"
@@ -153,19 +154,20 @@ func (b *builder) client(e *entry) (*vendorapi.Client, error) {
 }
 
 // transport puts a gate before the credentials: a call that has to wait needs
-// none.
+// none. The guard comes last; a token is fetched for many, and without it.
 func (b *builder) transport(c credentials, host string) http.RoundTripper {
 	base := http.RoundTripper(vendorapi.NewTransport())
 	if b.options.Transport != nil {
 		base = b.options.Transport()
 	}
-	signed := base
+	guarded := guard.Transport(base)
+	signed := guarded
 	switch c.kind {
 	case authNone:
 	case authOAuth2:
-		signed = newTokens(c, host, base, base)
+		signed = newTokens(c, host, base, guarded)
 	default:
-		signed = &signer{c, host, base}
+		signed = &signer{c, host, guarded}
 	}
 	return upstream.NewGate("the vendor at "+host, signed)
 }

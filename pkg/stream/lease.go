@@ -59,6 +59,14 @@ func (l *leases) release(h *lease) bool {
 	return held && time.Since(h.renewed) < h.wait
 }
 
+// good reports whether the lease is good now. One that is not never is again.
+func (l *leases) good(h *lease) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, held := l.held[h]
+	return held && time.Now().Before(h.limit()) // by the monotonic clock, which goes on while a process is stopped
+}
+
 // beat renews until ctx ends.
 func (l *leases) beat(ctx context.Context) {
 	for {

@@ -62,6 +62,12 @@ type Delivery struct {
 // cause when the broker may have given the message to another worker, and with
 // ErrDrainTimeout when a stop takes too long; in both cases nothing that the
 // Handler returns is sent to the broker. It does not end when the Client's does.
+//
+// The context also carries a guard.Check, for calls that leave the process: it
+// refuses them with ErrLeaseLost once the lease is no longer good by our own
+// clock, and with ErrStopping from 5.5 s before the end of a drain on. A Handler
+// returns RetryAfter(err, 0) then: nothing has happened, and somebody else can
+// go on.
 type Handler func(ctx context.Context, d *Delivery) error
 
 // Errors that callers decide on; test with errors.Is.
@@ -84,6 +90,9 @@ var (
 	// ErrDrainTimeout is the cause of a handler's context that outlived
 	// Options.DrainTimeout.
 	ErrDrainTimeout = errors.New("drain timeout")
+	// ErrStopping is why a call is refused that begins so late in a stop that it
+	// could not end in time; see Handler.
+	ErrStopping = errors.New("process is stopping")
 	// ErrClosed: the Client, Publisher or Subscriber was closed.
 	ErrClosed = errors.New("closed")
 	// ErrPoison: the message is not in our wire format.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -99,7 +100,9 @@ type subscription struct {
 	free    chan struct{} // a worker has become free
 	untaken chan struct{} // closed: what nobody has taken goes back
 	abandon chan struct{} // closed: the drain took too long
-	workers sync.WaitGroup
+	// stopping is when the drain began, nil before.
+	stopping atomic.Pointer[time.Time]
+	workers  sync.WaitGroup
 }
 
 func newSubscription(ctx context.Context, s *Subscriber, durable string) *subscription {
@@ -145,6 +148,8 @@ func (s *subscription) run(ctx context.Context) { //nolint:contextcheck // what 
 // it after the drain timeout. What is given up is not refused: that would start
 // a second copy beside the one that still runs.
 func (s *subscription) drain() {
+	began := time.Now()
+	s.stopping.Store(&began)
 	close(s.untaken)
 	for _, m := range s.puller.leave() {
 		s.reply(m.Reply, nakNow)

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/headrace/headrace/pkg/failpoint"
+	"github.com/headrace/headrace/pkg/guard"
 )
 
 const (
@@ -37,7 +38,8 @@ func (s *subscription) carry(d *delivery) {
 	if failpoint.Off(failpoint.EarlyAck) {
 		s.reply(d.msg.Reply, ackDone)
 	}
-	ctx, cancel := context.WithCancelCause(context.WithValue(s.base, deliveryKey{}, del))
+	base := guard.With(s.base, func() error { return s.mayCall(d.lease) })
+	ctx, cancel := context.WithCancelCause(context.WithValue(base, deliveryKey{}, del))
 	defer cancel(nil)
 	msg := message.NewMessage(del.ID, del.Body)
 	msg.Metadata = del.Header
@@ -58,6 +60,23 @@ func (s *subscription) carry(d *delivery) {
 		return
 	}
 	s.await(d, del, msg, cancel)
+}
+
+// lastCall is how long before the end of a drain the last call may begin: an
+// upstream is given five seconds, and what it answered must be stored.
+const lastCall = 5500 * time.Millisecond
+
+// mayCall tells whether a call for the message may begin. While the process
+// stops, one that could not end in time is not begun: it would be cut off, and
+// made again after the restart.
+func (s *subscription) mayCall(h *lease) error {
+	if since := s.stopping.Load(); since != nil && time.Since(*since) >= s.cfg.DrainTimeout-lastCall {
+		return ErrStopping
+	}
+	if !s.leases.good(h) {
+		return ErrLeaseLost
+	}
+	return nil
 }
 
 // refuse gives a message back that no handler has seen.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/pkg/failpoint"
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/upstream"
 )
 
@@ -62,7 +63,9 @@ func (c *Client) do(ctx context.Context, k call) (*result, error) {
 		if fault.Kind == Unauthorized {
 			status = http.StatusUnauthorized
 		}
-		c.observe(k.method, k.route, status, time.Since(began))
+		if !guard.Refused(err) { // that says nothing of the vendor
+			c.observe(k.method, k.route, status, time.Since(began))
+		}
 		return nil, fault
 	}
 	defer func() {
@@ -157,7 +160,7 @@ func (t *trace) fault(k call, err error) *Error {
 		}
 	}
 	var op *net.OpError
-	if t.asked.Load() && !t.got.Load() || errors.As(err, &op) && op.Op == "dial" {
+	if guard.Refused(err) || t.asked.Load() && !t.got.Load() || errors.As(err, &op) && op.Op == "dial" {
 		e.NotSent = true
 	}
 	return e

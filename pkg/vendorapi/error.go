@@ -56,7 +56,7 @@ type Error struct {
 	Status     int           // 0: no answer
 	Message    string        // the vendor's words; empty without an answer
 	RetryAfter time.Duration // 0: not said
-	NotSent    bool          // the call certainly never left: no connection, or a pause
+	NotSent    bool          // the call certainly never left: no connection, a pause, or refused by a guard.Check
 	Method     string
 	Path       string // without the endpoint
 	Err        error

@@ -26,6 +26,7 @@ import (
 	"github.com/headrace/headrace/pkg/episode"
 	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/upstream"
 )
@@ -235,6 +236,10 @@ func understood(err error) bool {
 // again brings a result back. Connect is one upstream for all results, so a
 // wait holds up nothing that could go on.
 func (c *Committer) again(d *stream.Delivery, r *fulfillment.Result, err error) error {
+	if guard.Refused(err) { // nobody's fault, and nothing has happened since Connect answered last
+		c.entry(r).WithError(err).Debug("result goes back")
+		return stream.RetryAfter(err, 0)
+	}
 	const first, most = time.Second, 20 * time.Second
 	pause := min(first<<min(d.Attempt-1, 10), most)
 	if until, closed := upstream.ClosedUntil(err); closed {

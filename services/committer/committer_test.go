@@ -13,6 +13,7 @@ import (
 	"github.com/headrace/headrace/pkg/connectsim"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/simfault"
@@ -40,7 +41,8 @@ func newBench(t *testing.T) *bench {
 	b := &bench{client: pipelinetest.Client(t), sim: connectsim.New(connectsim.Options{Empty: true})}
 	server := httptest.NewServer(b.sim.Handler())
 	t.Cleanup(server.Close)
-	con, err := connect.NewClient(server.URL+connectsim.BasePath, "SU-000-000-000:secret", connect.WithRetry(1, time.Millisecond, time.Millisecond))
+	con, err := connect.NewClient(server.URL+connectsim.BasePath, "SU-000-000-000:secret",
+		connect.WithRetry(1, time.Millisecond, time.Millisecond), connect.WithTransport(guard.Transport(connect.NewTransport())))
 	if err != nil {
 		t.Fatal(err)
 	}

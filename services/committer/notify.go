@@ -9,6 +9,7 @@ import (
 
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/upstream"
 )
@@ -88,6 +89,9 @@ func (n *Notifier) Handle(ctx context.Context, d *stream.Delivery) error {
 
 // notePause is how long a note rests after an error.
 func notePause(err error, attempt int, now time.Time) time.Duration {
+	if guard.Refused(err) {
+		return 0
+	}
 	const first, most = time.Second, 20 * time.Second
 	pause := min(first<<min(attempt-1, 10), most)
 	if until, closed := upstream.ClosedUntil(err); closed {

@@ -19,22 +19,22 @@ func arrows() map[string]string {
 	decider := "pkg/fulfillment pkg/processor pkg/vendorapi" // a type's service knows neither Connect nor the streams
 	return map[string]string{
 		// What we speak of, and what needs nothing of ours.
-		"pkg/broker": "", "pkg/config": "", "pkg/failpoint": "", "pkg/fulfillment": "", "pkg/simfault": "", "pkg/telemetry": "", "pkg/upstream": "",
+		"pkg/broker": "", "pkg/config": "", "pkg/failpoint": "", "pkg/fulfillment": "", "pkg/guard": "", "pkg/simfault": "", "pkg/telemetry": "", "pkg/upstream": "",
 		"schemas": "pkg/fulfillment",
 		// The three others that we talk to, each known to one package.
-		"pkg/connect":            "pkg/upstream",
-		"pkg/stream":             "pkg/failpoint pkg/fulfillment",
+		"pkg/connect":            "pkg/guard pkg/upstream",
+		"pkg/stream":             "pkg/failpoint pkg/fulfillment pkg/guard",
 		"pkg/stream/stockreader": "",
 		"pkg/stream/streamtest":  "",
 		"pkg/stream/traps":       "",
-		"pkg/vendorapi":          "pkg/failpoint pkg/connect pkg/upstream",
+		"pkg/vendorapi":          "pkg/failpoint pkg/connect pkg/guard pkg/upstream",
 		// What the services share.
 		"pkg/deadletter":   "pkg/failpoint pkg/episode pkg/fulfillment pkg/stream",
 		"pkg/episode":      "pkg/failpoint pkg/fulfillment pkg/stream",
 		"pkg/ledger":       "pkg/episode pkg/fulfillment pkg/stream",
-		"pkg/processor":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream pkg/vendorapi",
+		"pkg/processor":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/stream pkg/upstream pkg/vendorapi",
 		"pkg/replay":       "pkg/episode pkg/fulfillment pkg/stream",
-		"pkg/profile":      "pkg/config pkg/connect pkg/fulfillment pkg/processor pkg/upstream pkg/vendorapi",
+		"pkg/profile":      "pkg/config pkg/connect pkg/fulfillment pkg/guard pkg/processor pkg/upstream pkg/vendorapi",
 		"pkg/pipelinetest": "pkg/fulfillment pkg/stream pkg/stream/streamtest",
 		// The simulators, which know nothing of those whom they serve.
 		"pkg/connectsim":     "pkg/connectsim/rql pkg/simfault",
@@ -51,11 +51,11 @@ func arrows() map[string]string {
 		"services/renew":      decider,
 		"services/transfer":   decider,
 		"services/tierconfig": decider,
-		"services/committer":  "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream",
+		"services/committer":  "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/stream pkg/upstream",
 		// Where it is all put together, and what a vendor's own program begins with.
 		"pkg/headrace":      "pkg/fulfillment pkg/processor services/headrace/app services/headrace/cli",
 		"services/headrace": "pkg/headrace",
-		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/fulfillment pkg/processor pkg/profile pkg/stream pkg/telemetry pkg/upstream pkg/vendorapi " +
+		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/fulfillment pkg/guard pkg/processor pkg/profile pkg/stream pkg/telemetry pkg/upstream pkg/vendorapi " +
 			"services/adjustment services/cancel services/change services/committer services/fetcher services/purchase services/renew " +
 			"services/resume services/suspend services/tierconfig services/transfer",
 		"services/headrace/cli": "pkg/broker pkg/config pkg/connect pkg/connectsim pkg/deadletter pkg/fulfillment pkg/ledger pkg/processor pkg/profile pkg/replay pkg/stream pkg/telemetry pkg/vendorsim " +

@@ -10,6 +10,7 @@ import (
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/upstream"
@@ -132,7 +133,7 @@ func decider(name string) (processor.Decider, error) {
 func (a *App) connectClient() (*connect.Client, error) {
 	c := a.cfg.Connect
 	con, err := connect.NewClient(string(c.Endpoint), c.APIKey.Reveal(),
-		connect.WithTransport(upstream.NewGate("Connect", connect.NewTransport())),
+		connect.WithTransport(upstream.NewGate("Connect", guard.Transport(connect.NewTransport()))),
 		connect.WithPageSize(c.PageSize), connect.WithLogger(a.log),
 		connect.WithObserver(func(method, route string, status int, d time.Duration) {
 			a.metrics.ConnectCall(method, route, status, d)

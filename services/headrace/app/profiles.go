@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/pkg/config"
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/profile"
 	"github.com/headrace/headrace/pkg/telemetry"
@@ -59,7 +60,7 @@ func (a *App) vendor() (processor.Vendor, error) {
 	}
 	a.health.Set(telemetry.HealthVendor, true, false, "not called yet")
 	v, err := vendorapi.New(endpoint,
-		vendorapi.WithTransport(upstream.NewGate("the vendor", vendorapi.NewTransport())),
+		vendorapi.WithTransport(upstream.NewGate("the vendor", guard.Transport(vendorapi.NewTransport()))),
 		vendorapi.WithObserver(func(method, route string, status int, d time.Duration) {
 			a.vendorCalled(endpoint, method, route, status, d)
 		}))
