@@ -17,7 +17,7 @@ LDFLAGS       := -X github.com/headrace/headrace/services/headrace/cli.version=$
                  -X github.com/headrace/headrace/services/headrace/cli.commit=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint fmt traps fuzz demo image up down clean
+.PHONY: help build test lint fmt traps fuzz crash demo image up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,12 +27,14 @@ build: ## Build bin/headrace, a static binary
 
 test: ## Run the tests under the race detector, and with node the one that needs it
 	go test -race ./...
+	go test -race -tags failpoints ./pkg/failpoint
 	@command -v node >/dev/null && test -d $(JS_SDK) || \
 		echo "make test: left out CloudBlue's JavaScript SDK, as node or the SDK's packages are not here"
 
 lint: $(GOLANGCI_LINT) ## Check format, go vet and golangci-lint (installed on first use)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not as gofmt writes it, run make fmt: $$unformatted"; exit 1; }
 	go vet -tags traps ./...
+	go vet -tags failpoints ./...
 	$(GOLANGCI_LINT) run
 
 # Not a tool of go.mod: its modules would be weighed against ours.
@@ -51,6 +53,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 		echo "$$name in $$(dirname "$$file")"; \
 		go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
 	done
+
+# See services/headrace/crash for the variables it takes.
+crash: ## Kill processes at every window for long, e.g. CRASH_KILLS=500 or CRASH_FOR=10m
+	CRASH_LONG=1 go test -race -count=1 -v -timeout 0 -run TestCrash ./services/headrace/crash
 
 demo: build ## Build, and watch a few hundred requests go through everything
 	bin/headrace demo --exit

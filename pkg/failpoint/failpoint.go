@@ -2,19 +2,16 @@
 // something or do it twice, and lets a harness have the process die exactly
 // there. Without the build tag failpoints all of it compiles to nothing.
 //
-// With the tag, HEADRACE_FAILPOINTS arms points: "point=action@n" for the n-th
+// With the tag, FAILPOINTS arms points: "point=action@n" for the n-th
 // time that the process comes there, "point=action%p" for each time with
 // probability p, several separated by commas. The action kill is a SIGKILL that
 // the process sends to itself, stop a SIGSTOP: then somebody else must continue
 // it. Before either, one line on stderr says what struck where and whom (see
-// Struck). HEADRACE_MUTANTS switches protections off, by which the harness
-// proves that it would notice, and HEADRACE_ACK_WAIT shortens the ack wait.
+// Struck). FAILPOINTS_OFF switches protections off, by which the harness
+// proves that it would notice, and FAILPOINTS_ACK_WAIT shortens the ack wait.
 package failpoint
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // Point is a moment between two steps of which only the first is done.
 type Point string
@@ -67,14 +64,10 @@ const (
 	Stop = "stop"
 )
 
+// struck begins the line that is written before an action.
 const struck = "failpoint struck:"
 
-// strike is the line that is written before an action.
-func strike(p Point, action, subject string) string {
-	return fmt.Sprintf("%s %s %s %s\n", struck, p, action, subject)
-}
-
-// Struck reads such a line: the point, the action, and the request that the
+// Struck reads the line that is written before an action: the point, the action, and the request that the
 // process was at.
 func Struck(line string) (p Point, action, request string, ok bool) {
 	rest, found := strings.CutPrefix(strings.TrimSpace(line), struck+" ")

@@ -18,7 +18,7 @@ import (
 // armed is what the environment says, read once. There is no other way to hand
 // it to every place where a process may die, and this is no part of what ships.
 var armed = sync.OnceValue(func() *charges {
-	c, err := parse(os.Getenv("HEADRACE_FAILPOINTS"))
+	c, err := parse(os.Getenv("FAILPOINTS"))
 	if err != nil {
 		panic(err)
 	}
@@ -36,7 +36,7 @@ func Here(p Point, request string) {
 	if action == Stop {
 		signal = syscall.SIGSTOP
 	}
-	_, _ = os.Stderr.WriteString(strike(p, action, request))
+	_, _ = fmt.Fprintln(os.Stderr, struck, p, action, request)
 	if err := syscall.Kill(os.Getpid(), signal); err != nil {
 		panic(err)
 	}
@@ -47,12 +47,12 @@ func Here(p Point, request string) {
 
 // Off reports whether the protection is switched off.
 func Off(m Mutant) bool {
-	return slices.Contains(strings.Split(os.Getenv("HEADRACE_MUTANTS"), ","), string(m))
+	return slices.Contains(strings.Split(os.Getenv("FAILPOINTS_OFF"), ","), string(m))
 }
 
-// AckWait is HEADRACE_ACK_WAIT, else d.
+// AckWait is FAILPOINTS_ACK_WAIT, else d.
 func AckWait(d time.Duration) time.Duration {
-	if wait, err := time.ParseDuration(os.Getenv("HEADRACE_ACK_WAIT")); err == nil {
+	if wait, err := time.ParseDuration(os.Getenv("FAILPOINTS_ACK_WAIT")); err == nil {
 		return wait
 	}
 	return d

@@ -27,7 +27,7 @@ func TestHere_Armed_DiesAtTheNthTime(t *testing.T) {
 		"approved=kill@3": true, "approved=kill%1": true, "approved=kill@4": false, "listed=kill@1": false, "": false,
 	} {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = []string{"FAILPOINT_CHILD=1", "HEADRACE_FAILPOINTS=" + charges}
+		cmd.Env = []string{"FAILPOINT_CHILD=1", "FAILPOINTS=" + charges}
 		var said bytes.Buffer
 		cmd.Stderr = &said
 		_ = cmd.Run() // its status says it all

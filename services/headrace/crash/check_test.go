@@ -1,0 +1,285 @@
+package crash
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/headrace/headrace/pkg/failpoint"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/vendorsim"
+)
+
+// The kinds of violations.
+const (
+	lost       = "lost"
+	doubled    = "doubled"
+	disordered = "out of order"
+)
+
+// violation is something that may not be, of one subscription.
+type violation struct{ kind, asset, text string }
+
+func (v violation) String() string { return v.kind + ": " + v.text }
+
+// records is what the streams say, by request.
+type records struct {
+	events  map[string][]fulfillment.EventBody
+	letters map[string][]fulfillment.Letter
+	intents map[string][]fulfillment.Intent
+}
+
+// read reads the streams through the broker.
+func (w *world) read(ctx context.Context) (*records, error) {
+	access := w.access()
+	c, err := stream.Connect(ctx, stream.Options{
+		URL: "nats://" + w.broker.env["HEADRACE_NATS_LISTEN"], User: access.User, Password: access.Password,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	r := &records{map[string][]fulfillment.EventBody{}, map[string][]fulfillment.Letter{}, map[string][]fulfillment.Intent{}}
+	for m, err := range c.Read(ctx, fulfillment.StreamEvents, fulfillment.RootEvents+".>", 1) {
+		var e fulfillment.EventBody
+		if err != nil || json.Unmarshal(m.Body, &e) != nil {
+			return nil, fmt.Errorf("read events: %w", err)
+		}
+		r.events[e.RequestID] = append(r.events[e.RequestID], e)
+	}
+	for m, err := range c.Read(ctx, fulfillment.StreamDead, fulfillment.RootDead+".>", 1) {
+		var l fulfillment.Letter
+		if err != nil || json.Unmarshal(m.Body, &l) != nil {
+			return nil, fmt.Errorf("read dead letters: %w", err)
+		}
+		r.letters[l.RequestID] = append(r.letters[l.RequestID], l)
+	}
+	for m, err := range c.Read(ctx, fulfillment.StreamResults, fulfillment.RootIntents+".>", 1) {
+		var in fulfillment.Intent
+		if err != nil || json.Unmarshal(m.Body, &in) != nil {
+			return nil, fmt.Errorf("read intents: %w", err)
+		}
+		r.intents[in.RequestID] = append(r.intents[in.RequestID], in)
+	}
+	return r, nil
+}
+
+// audit is one look at the books of all.
+type audit struct {
+	*world
+	records  *records
+	statuses map[string]string
+	ops      map[string][]vendorsim.Op // by asset, in the order of their beginning
+	found    []violation
+	held     holds
+}
+
+// holds counts the purchases that were left to a person, and why that was so.
+type holds struct {
+	inFlight int // their POST /tenant was in flight when its process died
+	beside   int // it died after the intent, or before the result, was on disk
+	broker   int // the broker died meanwhile
+	wrong    int // for no such reason
+}
+
+func (w *world) audit(r *records) *audit {
+	a := &audit{world: w, records: r, statuses: w.connect.Statuses(), ops: map[string][]vendorsim.Op{}}
+	for _, op := range w.vendor.Operations() {
+		a.ops[op.ExternalID] = append(a.ops[op.ExternalID], op)
+	}
+	for _, ops := range a.ops {
+		slices.SortStableFunc(ops, func(x, y vendorsim.Op) int { return x.Start.Compare(y.Start) })
+	}
+	return a
+}
+
+func (a *audit) add(kind string, c *chain, format string, args ...any) {
+	a.found = append(a.found, violation{kind, c.asset, fmt.Sprintf(format, args...)})
+}
+
+// effects looks at what may never have happened, be the run over or not.
+func (a *audit) effects() *audit {
+	a.load.mu.Lock()
+	defer a.load.mu.Unlock()
+	for _, pair := range a.vendor.Overlaps() {
+		a.found = append(a.found, violation{disordered, pair[0].ExternalID, fmt.Sprintf("%s of %s and %s of %s at once",
+			pair[0].Kind, requestOf(pair[0]), pair[1].Kind, requestOf(pair[1]))})
+	}
+	for _, c := range a.load.chains {
+		if n := len(a.tenantsOf(c.asset)); n > 1 {
+			a.add(doubled, c, "%d tenants for %s", n, c.requests[0])
+		}
+		var order []string
+		count := map[string]int{}
+		for _, op := range a.ops[c.asset] {
+			id := requestOf(op)
+			count[id]++
+			if len(order) == 0 || order[len(order)-1] != id {
+				order = append(order, id)
+			}
+			// PUT and DELETE may be repeated at a vendor without keys, POST never.
+			if count[id] == 2 && (a.mode.idempotency == vendorsim.IdempotencyKey || op.Kind == vendorsim.Create) {
+				a.add(doubled, c, "%s of %s twice", op.Kind, id)
+			}
+		}
+		if len(order) > len(c.requests) || !slices.Equal(order, c.requests[:len(order)]) {
+			a.add(disordered, c, "carried out: %s", strings.Join(order, ", "))
+		}
+		for _, id := range c.requests {
+			if a.statuses[id] == "approved" && count[id] == 0 {
+				a.add(lost, c, "%s is approved, and the vendor has done nothing", id)
+			}
+		}
+	}
+	return a
+}
+
+func requestOf(op vendorsim.Op) string { return requestID.FindString(op.IdempotencyKey) }
+
+func (w *world) tenantsOf(asset string) []string {
+	var ids []string
+	for _, t := range w.vendor.Tenants() {
+		if t.ExternalID == asset {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids
+}
+
+// ends looks at how each request ended, after the run.
+func (a *audit) ends() *audit {
+	a.load.mu.Lock()
+	defer a.load.mu.Unlock()
+	for _, c := range a.load.chains {
+		for i, id := range c.requests {
+			a.end(c, id, i == 0)
+		}
+	}
+	return a
+}
+
+func (a *audit) end(c *chain, id string, first bool) {
+	letters := a.records.letters[id]
+	want, event := "approved", fulfillment.EventApproved
+	switch {
+	case c.person:
+		want, event = "failed", fulfillment.EventFailed
+	case c.kind == forPersons:
+		want, event = "pending", ""
+	}
+	if c.kind == forPersons {
+		if len(letters) != 1 {
+			a.add(map[bool]string{true: lost, false: doubled}[len(letters) == 0], c, "%d dead letters of %s", len(letters), id)
+		}
+	} else if len(letters) > 0 {
+		if a.justified(c, id, letters, first) {
+			return
+		}
+		a.add(lost, c, "%s is in DEAD: %s: %s", id, letters[0].Stage, letters[0].Reason)
+	}
+	if got := a.statuses[id]; got != want {
+		a.add(lost, c, "%s is %s, not %s", id, got, want)
+		return
+	}
+	counts := map[fulfillment.Event]int{}
+	for _, e := range a.records.events[id] {
+		counts[e.Event]++
+	}
+	expected := map[fulfillment.Event]int{}
+	if event != "" {
+		expected[event] = 1
+	}
+	if c.kind == forgetful && first {
+		expected[fulfillment.EventInquiring] = 1
+	}
+	for _, e := range []fulfillment.Event{
+		fulfillment.EventApproved, fulfillment.EventFailed, fulfillment.EventInquiring, fulfillment.EventLeft, fulfillment.EventDiscarded,
+	} {
+		switch {
+		case counts[e] < expected[e]:
+			a.add(lost, c, "%s has no event %s", id, e)
+		case counts[e] > expected[e]:
+			a.add(doubled, c, "%s has %d events %s", id, counts[e], e)
+		}
+	}
+	if tenants := a.tenantsOf(c.asset); want == "approved" && first && len(tenants) == 1 {
+		if r, _ := a.connect.Request(id); r.Params[paramTenant] != tenants[0] {
+			a.add(lost, c, "%s has tenant %q in Connect and %s at the vendor", id, r.Params[paramTenant], tenants[0])
+		}
+	}
+}
+
+// justified reports whether a purchase is held as it must be: nobody can know
+// what came of a call that was under way when its process died.
+func (a *audit) justified(c *chain, id string, letters []fulfillment.Letter, first bool) bool {
+	if !first || !a.mode.holds() || letters[0].Stage != fulfillment.StageHold {
+		return false
+	}
+	if len(letters) > 1 {
+		a.add(doubled, c, "%d dead letters of %s", len(letters), id)
+	}
+	switch why := a.blame(id); why {
+	case atRandom:
+		a.held.inFlight++
+	case brokerDies:
+		a.held.broker++
+	case "":
+		a.held.wrong++
+		return false
+	default:
+		a.held.beside++
+	}
+	return true
+}
+
+// moment is how long after the answer its result may still be on its way to the
+// disk, and how long after the intent the call may be on its way.
+const moment = 500 * time.Millisecond
+
+// blame finds what left the outcome of a purchase's call unknown.
+func (a *audit) blame(id string) string {
+	why := ""
+	for _, c := range a.book.all() {
+		if c.how == "" {
+			continue
+		}
+		if slices.Contains(c.slot.vendor.creating(c.at, c.at), id) {
+			return atRandom
+		}
+		for _, in := range a.records.intents[id] {
+			began := in.Time
+			switch {
+			case c.what == brokerDies && c.at.After(began.Add(-moment)) && c.at.Before(began.Add(a.plan.ackWait)):
+				why = brokerDies
+			case why == "" && slices.Contains(c.requests, id),
+				why == "" && slices.Contains(c.slot.vendor.creating(c.at.Add(-moment), c.at), id),
+				why == "" && c.at.After(began) && c.at.Before(began.Add(moment)):
+				why = string(failpoint.CallAnswered)
+			}
+		}
+	}
+	return why
+}
+
+// settled reports whether everything has ended, one way or the other, and lets
+// the chains go whose purchase is held.
+func (w *world) settled(r *records) bool {
+	w.load.mu.Lock()
+	defer w.load.mu.Unlock()
+	for _, c := range w.load.chains {
+		last := c.requests[len(c.requests)-1]
+		if len(r.letters[last]) > 0 {
+			c.over = true
+			continue
+		}
+		closed := slices.ContainsFunc(r.events[last], func(e fulfillment.EventBody) bool { return e.Event != fulfillment.EventInquiring })
+		if !c.over || !closed {
+			return false
+		}
+	}
+	return true
+}
