@@ -61,7 +61,8 @@ type Config struct {
 // Committer commits results. Its Handle is safe for concurrent use.
 type Committer struct {
 	Config
-	now func() time.Time
+	now    func() time.Time
+	faults faults
 }
 
 // New returns a Committer.
@@ -81,11 +82,11 @@ func (c *Committer) Handle(ctx context.Context, d *stream.Delivery) error {
 	switch held := (*holdError)(nil); {
 	case errors.As(err, &held):
 		return c.bury(ctx, d, r, fulfillment.StageHold, held.Error())
-	case err != nil && d.Attempt >= maxAttempts && !understood(err):
-		return c.bury(ctx, d, r, fulfillment.StageCommit, fmt.Sprintf("not understood after %d attempts: %v", d.Attempt, err))
 	case err != nil:
-		return c.again(d, r, err)
-	case event == "":
+		return c.retry(ctx, d, r, err)
+	}
+	c.faults.drop(d.Sequence)
+	if event == "" {
 		return nil
 	}
 	c.Metrics.Event(string(r.Type), string(event))
@@ -224,8 +225,22 @@ func (c *Committer) publish(ctx context.Context, r *fulfillment.Result, event fu
 	return nil
 }
 
-// maxAttempts bounds the tries of what is not understood.
-const maxAttempts = 8
+// retry brings a result back, or gives it to an operator where too many tries
+// ended in what is not understood.
+func (c *Committer) retry(ctx context.Context, d *stream.Delivery, r *fulfillment.Result, err error) error {
+	if understood(err) {
+		return c.again(d, r, err)
+	}
+	n := c.faults.add(d.Sequence)
+	if n < maxFaults {
+		return c.again(d, r, err)
+	}
+	failed := c.bury(ctx, d, r, fulfillment.StageCommit, fmt.Sprintf("not understood after %d tries: %v", n, err))
+	if failed == nil {
+		c.faults.drop(d.Sequence)
+	}
+	return failed
+}
 
 // understood reports whether err is Connect's or the broker's trouble, or that
 // of our credentials: that is waited out, for as long as it takes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -228,6 +229,40 @@ func TestCommit_ConnectDown_ComesAgainAndNothingIsLost(t *testing.T) {
 	b.commit(t, d, 1)
 	if r := b.request(t); r.Status != "approved" {
 		t.Errorf("request is %s after the outage", r.Status)
+	}
+}
+
+// TestCommit_AfterAnOutage_WhatIsNotUnderstoodIsTriedAgain has many deliveries
+// end in Connect's trouble before the first that is not understood.
+func TestCommit_AfterAnOutage_WhatIsNotUnderstoodIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.approved(t)
+	dead := func() int { return pipelinetest.Count(t, b.client, fulfillment.StreamDead, "") }
+	fault := func(status, times int) {
+		t.Helper()
+		if err := b.sim.Faults().Set([]simfault.Fault{{Path: "/public/v1", Status: status}}); err != nil {
+			t.Fatal(err)
+		}
+		for range times {
+			if err := b.Handle(t.Context(), d); err == nil {
+				t.Fatalf("a delivery that met %d is acknowledged; %d dead letters", status, dead())
+			}
+			d.Attempt++
+		}
+	}
+	const notUnderstood = http.StatusTeapot
+	fault(http.StatusServiceUnavailable, 20)
+	fault(notUnderstood, 4)
+	fault(http.StatusServiceUnavailable, 20)
+	fault(notUnderstood, 3)
+	if n := dead(); n != 0 {
+		t.Fatalf("%d dead letters, want none", n)
+	}
+	b.commit(t, d, 1)
+	l := pipelinetest.Body[fulfillment.Letter](t, b.client, fulfillment.StreamDead, b.key.DeadSubject(fulfillment.StageCommit))
+	if !strings.Contains(l.Reason, "after 8 tries") || b.request(t).Status != "pending" {
+		t.Errorf("buried for %q, request is %s", l.Reason, b.request(t).Status)
 	}
 }
 
