@@ -78,7 +78,11 @@ func (a *appender) append(ctx context.Context, m *nats.Msg) (verdict, error) {
 			return verdict{}, err
 		}
 		v, err := p.wait(ctx)
-		if !errors.Is(err, ErrNoStream) || try == noStreamTries {
+		if !errors.Is(err, ErrNoStream) {
+			return v, err
+		}
+		if try == noStreamTries {
+			a.client.miss()
 			return v, err
 		}
 		// A cluster that is choosing a leader does not answer for a moment;

@@ -59,27 +59,33 @@ func (c *Client) applyStream(ctx context.Context, s Stream) error {
 	if err := validName(s.Name); err != nil {
 		return err
 	}
-	found, err := c.js.Stream(ctx, s.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		err = c.createStream(ctx, s)
-		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+	e, err := c.examineStream(ctx, s)
+	if err == nil && e.fault.Kind == Missing {
+		if err = c.createStream(ctx, s); !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			return err
 		}
-		found, err = c.js.Stream(ctx, s.Name) // another process was faster
+		e, err = c.examineStream(ctx, s) // another process was faster
 	}
 	if err != nil {
 		return err
 	}
-	have := found.CachedInfo().Config
-	want := s.config(have)
-	want.Replicas = c.replicas(have.Replicas)
-	if reflect.DeepEqual(have, want) {
+	if e.fault.Kind == Refused {
+		return e.fault.refusal()
+	}
+	return c.updateStream(ctx, s, e)
+}
+
+// updateStream brings a stream that is there to what is declared.
+func (c *Client) updateStream(ctx context.Context, s Stream, e streamExam) error {
+	want := e.want
+	want.Replicas = c.replicas(e.have.Replicas)
+	if reflect.DeepEqual(e.have, want) {
 		return nil
 	}
-	_, err = c.js.UpdateStream(ctx, want)
-	if err != nil && want.Replicas != have.Replicas && c.opts.Replicas == 0 {
+	_, err := c.js.UpdateStream(ctx, want)
+	if err != nil && want.Replicas != e.have.Replicas && c.opts.Replicas == 0 {
 		c.log.WithError(err).WithField("stream", s.Name).Warn("more replicas refused; stream stays as it is")
-		want.Replicas = have.Replicas
+		want.Replicas = e.have.Replicas
 		_, err = c.js.UpdateStream(ctx, want)
 	}
 	return err
@@ -88,7 +94,11 @@ func (c *Client) applyStream(ctx context.Context, s Stream) error {
 func (c *Client) createStream(ctx context.Context, s Stream) error {
 	cfg := s.config(jetstream.StreamConfig{})
 	cfg.Replicas = c.replicas(1)
-	_, err := c.js.CreateStream(ctx, cfg)
+	var err error
+	if cfg.FirstSeq, err = c.firstSequence(ctx, s); err != nil {
+		return err
+	}
+	_, err = c.js.CreateStream(ctx, cfg)
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) && c.opts.Replicas == 0 && cfg.Replicas > 1 {
 		c.log.WithError(err).WithField("stream", s.Name).
 			Warn("cluster gives no three replicas; a stream of one replica is lost with its server")
@@ -121,6 +131,10 @@ func (s Stream) config(cfg jetstream.StreamConfig) jetstream.StreamConfig {
 	if s.MaxBytes == 0 {
 		cfg.MaxBytes = -1
 	}
+	// Limits that would throw messages away, refuse them or leave them without
+	// an answer.
+	cfg.MaxMsgs, cfg.MaxMsgsPerSubject, cfg.MaxMsgSize = -1, -1, -1
+	cfg.NoAck, cfg.DiscardNewPerSubject, cfg.SubjectTransform = false, false, nil
 	cfg.AllowDirect, cfg.AllowAtomicPublish = true, true
 	if s.Schedules {
 		// A schedule fires by rolling its subject up.
@@ -129,6 +143,7 @@ func (s Stream) config(cfg jetstream.StreamConfig) jetstream.StreamConfig {
 	if cfg.MaxAge > 0 && cfg.Duplicates > cfg.MaxAge {
 		cfg.Duplicates = cfg.MaxAge
 	}
+	cfg.Metadata = declaredBy(cfg.Metadata, s)
 	return cfg
 }
 
@@ -136,26 +151,32 @@ func (c *Client) applyConsumer(ctx context.Context, d Consumer) error {
 	if err := errors.Join(validName(d.Stream), validName(d.Durable)); err != nil {
 		return err
 	}
-	found, err := c.js.Consumer(ctx, d.Stream, d.Durable)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		_, err = c.js.CreateConsumer(ctx, d.Stream, d.config(jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}))
-		if !errors.Is(err, jetstream.ErrConsumerExists) {
+	e, err := c.examineConsumer(ctx, d)
+	if err == nil && e.fault.Kind == Missing {
+		if err = c.createConsumer(ctx, d); !errors.Is(err, jetstream.ErrConsumerExists) {
 			return err
 		}
-		found, err = c.js.Consumer(ctx, d.Stream, d.Durable)
+		e, err = c.examineConsumer(ctx, d) // another process was faster
 	}
 	if err != nil {
 		return err
 	}
-	have := found.CachedInfo().Config
-	if have.AckPolicy != jetstream.AckExplicitPolicy || have.DeliverSubject != "" {
-		return errors.New("it exists and is not a pull consumer with explicit acknowledgement")
+	if e.fault.Kind == Refused {
+		return e.fault.refusal()
 	}
-	want := d.config(have)
-	if reflect.DeepEqual(normalFilters(have), want) {
+	return c.updateConsumer(ctx, d, e)
+}
+
+func (c *Client) createConsumer(ctx context.Context, d Consumer) error {
+	_, err := c.js.CreateConsumer(ctx, d.Stream, d.config(jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}))
+	return err
+}
+
+func (c *Client) updateConsumer(ctx context.Context, d Consumer, e consumerExam) error {
+	if reflect.DeepEqual(e.have, e.want) {
 		return nil
 	}
-	_, err = c.js.UpdateConsumer(ctx, d.Stream, want)
+	_, err := c.js.UpdateConsumer(ctx, d.Stream, e.want)
 	return err
 }
 
@@ -176,6 +197,9 @@ func (d Consumer) config(cfg jetstream.ConsumerConfig) jetstream.ConsumerConfig 
 	// The first step of a BackOff would replace the ack wait.
 	cfg.BackOff = nil
 	cfg.InactiveThreshold = 0
+	// What would refuse the requests of a Subscriber.
+	cfg.MaxRequestBatch, cfg.MaxRequestExpires, cfg.MaxRequestMaxBytes = 0, 0, 0
+	cfg.Metadata = declaredBy(cfg.Metadata, d)
 	return cfg
 }
 

@@ -37,7 +37,11 @@ type Client struct {
 	bindings map[string]error
 	handlers []handlerSpec
 	running  bool
-	closed   chan struct{}
+	// seen is the highest sequence of each stream that Tend has come across.
+	seen map[string]uint64
+	// missed holds one: something that should be there was not found.
+	missed chan struct{}
+	closed chan struct{}
 	once     sync.Once
 }
 
@@ -88,8 +92,17 @@ func (c *Client) setBinding(durable string, err error) {
 	switch {
 	case err != nil && worthSaying(err) && (before == nil || before.Error() != err.Error()):
 		entry.WithError(err).Error("consumer lost; looking for it until it is back")
+		c.miss()
 	case err == nil && known && before != nil && worthSaying(before):
 		entry.Info("consumer is back")
+	}
+}
+
+// miss has Tend look at once.
+func (c *Client) miss() {
+	select {
+	case c.missed <- struct{}{}:
+	default: // it is about to
 	}
 }
 

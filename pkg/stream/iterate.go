@@ -28,7 +28,22 @@ func (c *Client) Read(ctx context.Context, stream, filter string, from uint64) i
 		if last < max(from, 1) {
 			return
 		}
-		c.iterate(ctx, stream, filter, from, last, yield)
+		c.iterate(ctx, reading{stream: stream, filter: filter, from: from, last: last}, yield)
+	}
+}
+
+// readHeaders is Read of a whole stream without the bodies.
+func (c *Client) readHeaders(ctx context.Context, stream string) iter.Seq2[*Stored, error] {
+	return func(yield func(*Stored, error) bool) {
+		last, err := c.LastSequence(ctx, stream)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if last == 0 {
+			return
+		}
+		c.iterate(ctx, reading{stream: stream, last: last, headersOnly: true}, yield)
 	}
 }
 
@@ -40,7 +55,7 @@ func (c *Client) Follow(ctx context.Context, stream, filter string, from uint64)
 		next, stopped := max(from, 1), false
 		for ctx.Err() == nil {
 			var failed error
-			c.iterate(ctx, stream, filter, next, 0, func(s *Stored, err error) bool {
+			c.iterate(ctx, reading{stream: stream, filter: filter, from: next}, func(s *Stored, err error) bool {
 				if failed = err; err != nil {
 					return false
 				}
@@ -67,15 +82,23 @@ func (c *Client) Follow(ctx context.Context, stream, filter string, from uint64)
 	}
 }
 
-// iterate yields messages from from to last, or for ever if last is 0.
-func (c *Client) iterate(ctx context.Context, stream, filter string, from, last uint64, yield func(*Stored, error) bool) {
-	fail := func(err error) { yield(nil, fmt.Errorf("read %s: %w", stream, err)) }
-	cons, err := c.orderedConsumer(ctx, stream, filter, from)
+// reading is what iterate reads.
+type reading struct {
+	stream, filter string
+	from, last     uint64 // last 0: for ever
+	headersOnly    bool
+}
+
+// iterate yields messages from r.from to r.last, or for ever.
+func (c *Client) iterate(ctx context.Context, r reading, yield func(*Stored, error) bool) {
+	last := r.last
+	fail := func(err error) { yield(nil, fmt.Errorf("read %s: %w", r.stream, err)) }
+	cons, err := c.orderedConsumer(ctx, r)
 	if err != nil {
 		fail(asNoStream(err))
 		return
 	}
-	defer c.dismiss(ctx, stream, cons)
+	defer c.dismiss(ctx, r.stream, cons)
 	if last > 0 && cons.CachedInfo().NumPending == 0 {
 		return
 	}
@@ -153,17 +176,17 @@ func (c *Client) next(
 	}
 }
 
-func (c *Client) orderedConsumer(ctx context.Context, stream, filter string, from uint64) (jetstream.Consumer, error) {
+func (c *Client) orderedConsumer(ctx context.Context, r reading) (jetstream.Consumer, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	cfg := jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
-		InactiveThreshold: 30 * time.Second,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(r.from, 1),
+		InactiveThreshold: 30 * time.Second, HeadersOnly: r.headersOnly,
 	}
-	if filter != "" && filter != ">" {
-		cfg.FilterSubjects = []string{filter}
+	if r.filter != "" && r.filter != ">" {
+		cfg.FilterSubjects = []string{r.filter}
 	}
-	return c.js.OrderedConsumer(ctx, stream, cfg)
+	return c.js.OrderedConsumer(ctx, r.stream, cfg)
 }
 
 func storedOf(m jetstream.Msg) (*Stored, uint64, error) {

@@ -27,6 +27,10 @@ type Stream struct {
 	// Memory keeps the messages in memory: they are gone with the server. It
 	// can't be changed of an existing stream.
 	Memory bool
+	// CitedBy are the streams whose messages name sequences of this one, in
+	// fulfillment.HeaderEpisode. Should it have to be made anew, it begins
+	// beyond all of them.
+	CitedBy []string
 }
 
 // Consumer declares one durable consumer over a whole stream, from its
@@ -135,6 +139,7 @@ func Fulfillment(l Limits) Topology {
 		{
 			Name: fulfillment.StreamRequests, MaxAge: l.RequestsMaxAge, MaxBytes: l.MaxBytes, Schedules: true,
 			Subjects: below(fulfillment.RootRequests, fulfillment.RootSchedules, fulfillment.RootRetries),
+			CitedBy:  []string{fulfillment.StreamResults, fulfillment.StreamEvents, fulfillment.StreamDead},
 		},
 		{
 			Name: fulfillment.StreamResults, MaxAge: l.ResultsMaxAge, MaxBytes: l.MaxBytes,
