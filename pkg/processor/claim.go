@@ -100,7 +100,7 @@ func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (boo
 			w.since = w.redriven // the operator gives it more time
 		}
 	}
-	if d.Attempt == 1 || failpoint.Off(failpoint.NoClaim) {
+	if d.Attempt == 1 && p.now().Sub(d.Time) < freshFor || failpoint.Off(failpoint.NoClaim) {
 		return true, nil
 	}
 	closing, err := episode.ClosingOf(ctx, p.log, w.Key)

@@ -95,6 +95,11 @@ const (
 	// staleAfter is the age at which a message is checked against Connect
 	// before the vendor is called.
 	staleAfter = time.Hour
+
+	// freshFor is how long a first delivery is taken for the first. A consumer
+	// that had to be made anew counts deliveries from 1 again, but not within
+	// the ack wait.
+	freshFor = 10 * time.Second
 )
 
 // Handle carries out one delivery. It is a stream.Handler.

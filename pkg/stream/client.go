@@ -42,7 +42,7 @@ type Client struct {
 	// missed holds one: something that should be there was not found.
 	missed chan struct{}
 	closed chan struct{}
-	once     sync.Once
+	once   sync.Once
 }
 
 // Status says how the Client stands.

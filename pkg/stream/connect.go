@@ -43,7 +43,7 @@ func Connect(ctx context.Context, opts Options) (*Client, error) {
 
 	c := &Client{
 		opts: opts, log: opts.Logger,
-		closed:   make(chan struct{}), missed: make(chan struct{}, 1), seen: map[string]uint64{},
+		closed: make(chan struct{}), missed: make(chan struct{}, 1), seen: map[string]uint64{},
 		streamOf: map[string]string{}, bindings: map[string]error{},
 	}
 	if err := c.dial(ctx); err != nil {

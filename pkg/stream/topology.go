@@ -194,6 +194,17 @@ func Notes(durable string) bool {
 	return durable == DurableNoteHeld || durable == DurableNoteFailed || durable == DurableNoteWaits
 }
 
+// DurableOf is the durable that takes requests of type t.
+func DurableOf(t fulfillment.Type) string {
+	switch {
+	case !t.Known():
+		return DurableUnclaimed
+	case t.Tier():
+		return DurableTierConfig
+	}
+	return string(t)
+}
+
 // TypeConsumer declares the durable of a service that takes the given types.
 func TypeConsumer(durable string, types ...fulfillment.Type) Consumer {
 	c := Consumer{Stream: fulfillment.StreamRequests, Durable: durable}

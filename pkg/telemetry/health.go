@@ -11,6 +11,7 @@ import (
 const (
 	HealthBroker    = "broker"
 	HealthConsumers = "consumers"
+	HealthStreams   = "streams"
 	HealthConnect   = "connect"
 	HealthVendor    = "vendor"
 )

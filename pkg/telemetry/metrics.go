@@ -20,7 +20,7 @@ type Metrics struct {
 	connectCalls, vendorCalls       *prometheus.CounterVec
 	connectDuration, vendorDuration *prometheus.HistogramVec
 	decisions, events, retries      *prometheus.CounterVec
-	dead, polls                     *prometheus.CounterVec
+	dead, polls, repairs            *prometheus.CounterVec
 	handled                         *prometheus.HistogramVec
 	table                           *table
 }
@@ -84,6 +84,8 @@ func New(opts ...Option) *Metrics {
 		"Dead letters written, each of which an operator must look at.", "stage", "type")
 	m.polls = counter("headrace_polls_total",
 		"Polls of Connect for pending requests: ok or error.", "result")
+	m.repairs = counter("headrace_repairs_total",
+		"Streams and consumers that were deleted or changed by somebody else, and were made anew (missing) or changed back (differs).", "object", "kind")
 	m.handled = histogram("headrace_handled_duration_seconds",
 		"How long a service had one message in hand.", "service", "type")
 	for _, o := range opts {
@@ -141,6 +143,10 @@ func (m *Metrics) Retry(service, typ, kind string) {
 
 // Dead counts a dead letter.
 func (m *Metrics) Dead(stage, typ string) { m.dead.WithLabelValues(stage, typ).Inc() }
+
+// Repaired counts a stream or consumer that was not as declared and is again.
+// Object is its name, kind what was wrong: missing or differs.
+func (m *Metrics) Repaired(object, kind string) { m.repairs.WithLabelValues(object, kind).Inc() }
 
 // Handled counts one message that a service is done with.
 func (m *Metrics) Handled(service, typ string, d time.Duration) {

@@ -25,6 +25,7 @@ func used(now time.Time) *telemetry.Metrics {
 	m.Event("purchase", "approved")
 	m.Retry("change", "change", "upstream")
 	m.Dead("hold", "cancel")
+	m.Repaired("committer", "missing")
 	m.Handled("purchase", "purchase", time.Millisecond)
 	m.PollDone(now.Add(-90*time.Second), nil)
 	m.PollDone(now.Add(-time.Second), errors.New("refused"))

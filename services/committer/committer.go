@@ -151,8 +151,11 @@ func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillme
 	if last.Sequence > d.Sequence {
 		return "", nil // a later result repeats what this one saves
 	}
-	if d.Attempt > 1 {
+	if d.Attempt > 1 || c.now().Sub(d.Time) > freshFor {
 		if dead, err := c.Dead.Has(ctx, r.Key(), d.Stream, d.Sequence); err != nil || dead {
+			return "", err
+		}
+		if over, err := c.over(ctx, r); err != nil || over {
 			return "", err
 		}
 	}
@@ -165,6 +168,18 @@ func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillme
 		return "", nil
 	}
 	return event, c.publish(ctx, r, event, status, reason, closing.Last)
+}
+
+// freshFor is how long a first delivery is taken for the first: a consumer that
+// had to be made anew counts deliveries from 1 again, but not within the ack
+// wait.
+const freshFor = 10 * time.Second
+
+// over reports whether the request is in a later episode, which began when this
+// one had been closed. Its event says so, too, unless the events were lost.
+func (c *Committer) over(ctx context.Context, r *fulfillment.Result) (bool, error) {
+	head, err := episode.HeadOf(ctx, c.Log, r.AssetID)
+	return head.Key.Request == r.RequestID && head.Episode > r.Episode, err
 }
 
 // gone is the status of a request that Connect does not know.

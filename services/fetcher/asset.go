@@ -93,6 +93,16 @@ func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head
 		return err
 	}
 	state := fulfillment.StateQueued
+	if due && head.Sequence == 0 {
+		decided, err := f.decided(ctx, keyOf(row))
+		if err != nil {
+			return err
+		}
+		if decided != nil { // the requests were lost, what was decided was not
+			t.count(row, fulfillment.StateCommitting)
+			return f.commitAgain(ctx, decided)
+		}
+	}
 	switch {
 	case due:
 		if err := f.open(ctx, row, head, t); err != nil {
@@ -100,6 +110,9 @@ func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head
 		}
 	case head.Key.Request == row.ID:
 		if state, err = episode.StateOf(ctx, f.Log, head); err != nil {
+			return err
+		}
+		if err := f.pickUp(ctx, head, state); err != nil {
 			return err
 		}
 	case head.Sequence != 0:

@@ -55,6 +55,9 @@ type Config struct {
 	TierRequests List
 	// Status asks Connect where a request stands; "" is one it does not know.
 	Status func(ctx context.Context, key fulfillment.Key) (string, error)
+	// Consumer asks the broker how a durable stands, or fails with
+	// stream.ErrNotFound.
+	Consumer func(ctx context.Context, durable string) (stream.ConsumerState, error)
 	// Follow reads events as they come, for Watch.
 	Follow      Follow
 	Products    []string // empty: every product that the key sees
@@ -74,8 +77,9 @@ type Fetcher struct {
 	now  func() time.Time
 	wake chan struct{} // holds one
 
-	mu     sync.Mutex      // guards queues
+	mu     sync.Mutex      // guards queues and lost
 	queues map[string]bool // assets with several requests pending
+	lost   lost
 }
 
 // New returns a Fetcher.
@@ -163,6 +167,7 @@ func (f *Fetcher) Poll(ctx context.Context) (Poll, error) {
 	t := newTally()
 	groups := byAsset(rows)
 	f.remember(groups)
+	f.beginLost()
 	f.each(ctx, groups, t, func(ctx context.Context, group []connect.Row) error {
 		return f.asset(ctx, group, horizon, t)
 	})

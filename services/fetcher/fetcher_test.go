@@ -48,6 +48,7 @@ func newBench(t *testing.T) *bench {
 		},
 		Status:       func(context.Context, fulfillment.Key) (string, error) { return b.status, nil },
 		TierRequests: func(context.Context, connect.RequestQuery) ([]connect.Row, error) { return b.tiers, nil },
+		Consumer:     b.client.ConsumerState,
 	})
 	return b
 }

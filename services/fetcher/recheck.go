@@ -56,7 +56,9 @@ func (f *Fetcher) recheck(ctx context.Context, head episode.Head) error {
 	}
 	switch state {
 	case fulfillment.StateQueued, fulfillment.StateDeciding, fulfillment.StateWaiting, fulfillment.StateHeld, fulfillment.StateDead:
-	case fulfillment.StateCommitting, fulfillment.StateApproved, fulfillment.StateFailed, fulfillment.StateInquiring, fulfillment.StateLeft:
+	case fulfillment.StateCommitting:
+		return f.pickUp(ctx, head, state)
+	case fulfillment.StateApproved, fulfillment.StateFailed, fulfillment.StateInquiring, fulfillment.StateLeft:
 		return nil
 	}
 	status, err := f.Status(ctx, head.Key)
@@ -66,18 +68,18 @@ func (f *Fetcher) recheck(ctx context.Context, head episode.Head) error {
 	if status == connect.StatusPending || status == "" {
 		return nil // what Connect does not know was finished by nobody
 	}
-	return f.close(ctx, head, status)
+	return f.close(ctx, head.Key, head.Episode, head.Attempt, status)
 }
 
-func (f *Fetcher) close(ctx context.Context, head episode.Head, status string) error {
-	key := head.Key
+// close has the committer name what Connect says of an episode's request.
+func (f *Fetcher) close(ctx context.Context, key fulfillment.Key, number uint64, attempt int, status string) error {
 	last, err := episode.LastSequence(ctx, f.Log, fulfillment.StreamResults, key.Subject(fulfillment.RootResults))
 	if err != nil {
 		return err
 	}
 	_, err = episode.PutResult(ctx, f.Log, fulfillment.Result{
 		RequestID: key.Request, AssetID: key.Asset, ProductID: key.Product, Type: key.Type,
-		Episode: head.Episode, Attempt: head.Attempt, Decision: fulfillment.Recheck,
+		Episode: number, Attempt: attempt, Decision: fulfillment.Recheck,
 		Reason: "found " + status + " in Connect", Time: f.now().UTC(),
 	}, "rechecked", last)
 	if errors.Is(err, stream.ErrConflict) {

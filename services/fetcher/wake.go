@@ -22,15 +22,30 @@ const wakePause = 500 * time.Millisecond
 // tier configuration that sales wait for, or an asset with more requests. The
 // events are no source of truth: one that is missed costs a poll interval.
 func (f *Fetcher) Watch(ctx context.Context) error {
+	const pause = 5 * time.Second // the stream is made anew if somebody deleted it
+	for {
+		err := f.follow(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		f.Logger.WithError(err).Warn("events can't be followed just now: what they make due waits for the next poll")
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// follow wakes the fetcher until ctx ends or the events can't be read.
+func (f *Fetcher) follow(ctx context.Context) error {
 	last, err := f.Log.LastSequence(ctx, fulfillment.StreamEvents)
 	if err != nil {
-		f.Logger.WithError(err).Warn("events not followed: what they make due waits for the next poll")
-		return nil
+		return err
 	}
 	for m, err := range f.Follow(ctx, fulfillment.StreamEvents, fulfillment.RootEvents+".>", last+1) {
 		if err != nil {
-			f.Logger.WithError(err).Warn("events no longer followed: what they make due waits for the next poll")
-			return nil
+			return err
 		}
 		key, event, err := fulfillment.ParseEventSubject(m.Subject)
 		if err != nil || !event.Closes() || !key.Type.Tier() && !f.waits(key.Asset) {

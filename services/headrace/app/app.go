@@ -45,6 +45,7 @@ type App struct {
 	health  *telemetry.Health
 	polled  func(fetcher.Poll, error)
 	ready   func(Ready)
+	tending stream.Tending
 	// handlers take the place of services.
 	handlers []Handler
 	environ  []string
@@ -114,7 +115,8 @@ func (a *App) Run(ctx context.Context, services []string) error {
 		return fmt.Errorf("connect to the broker: %w", err)
 	}
 	defer client.Close()
-	if err := client.Apply(ctx, a.topology(services)); err != nil {
+	declared := a.topology(services)
+	if err := client.Apply(ctx, declared); err != nil {
 		return fmt.Errorf("declare streams and consumers: %w", err)
 	}
 	run, err := a.assemble(client, services)
@@ -130,6 +132,7 @@ func (a *App) Run(ctx context.Context, services []string) error {
 		g.Go(func() error { return f(gctx) })
 	}
 	g.Go(func() error { a.watch(gctx, client, embedded); return nil })
+	g.Go(func() error { a.tend(gctx, client, declared); return nil })
 	err = g.Wait()
 	a.log.Info("stopped")
 	return err

@@ -1,0 +1,197 @@
+package fetcher
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// lost is what nobody seems to have: a message that was acknowledged although
+// nothing says what became of it. What it became is stored before the
+// acknowledgement, so that this can't happen unless a stream was lost or
+// messages were deleted by hand.
+type lost struct {
+	floors map[string]uint64  // of durables, as of this poll
+	now    map[string]suspect // by asset
+	before map[string]suspect // of the poll before
+}
+
+type suspect struct {
+	sequence uint64
+	since    time.Time
+}
+
+// lostAfter is how long something must have looked lost: a replica of the broker
+// may lag behind in what it is asked.
+const lostAfter = 5 * time.Second
+
+func (f *Fetcher) beginLost() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lost = lost{floors: map[string]uint64{}, now: map[string]suspect{}, before: f.lost.now}
+}
+
+// isLost reports whether a message of an asset was acknowledged by its durable
+// and has looked so for a while. It is asked where nothing came of the message.
+func (f *Fetcher) isLost(ctx context.Context, asset, durable string, sequence uint64) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	floor, known := f.lost.floors[durable]
+	if !known {
+		state, err := f.Consumer(ctx, durable)
+		if err != nil && !errors.Is(err, stream.ErrNotFound) {
+			return false, err
+		}
+		floor = state.AckFloor // 0 of one that is not there: it has acknowledged nothing
+		f.lost.floors[durable] = floor
+	}
+	if floor < sequence {
+		return false, nil
+	}
+	s, seen := f.lost.before[asset]
+	if !seen || s.sequence != sequence {
+		s = suspect{sequence, f.now()}
+	}
+	f.lost.now[asset] = s
+	return f.now().Sub(s.since) >= lostAfter, nil
+}
+
+// pickUp sends on what nobody has any more: a request that was acknowledged and
+// has neither result nor letter, or a result without an event or a letter.
+func (f *Fetcher) pickUp(ctx context.Context, head episode.Head, state fulfillment.State) error {
+	switch state {
+	case fulfillment.StateQueued, fulfillment.StateDeciding:
+		gone, err := f.isLost(ctx, head.Key.Asset, stream.DurableOf(head.Key.Type), head.Sequence)
+		if err != nil || !gone {
+			return err
+		}
+		return f.sendAgain(ctx, head)
+	case fulfillment.StateCommitting:
+		decided, err := f.decided(ctx, head.Key)
+		if err != nil || decided == nil {
+			return err
+		}
+		return f.commitAgain(ctx, decided)
+	case fulfillment.StateHeld, fulfillment.StateDead:
+		_, err := f.discardAgain(ctx, head)
+		return err
+	case fulfillment.StateWaiting, fulfillment.StateApproved, fulfillment.StateFailed, fulfillment.StateInquiring, fulfillment.StateLeft:
+	}
+	return nil
+}
+
+// sendAgain makes a retry of the head: its service decides afresh. What an
+// operator has discarded stays so.
+func (f *Fetcher) sendAgain(ctx context.Context, head episode.Head) error {
+	key := head.Key
+	entry := f.Logger.WithFields(map[string]any{
+		"request_id": key.Request, "request_type": key.Type, "asset_id": key.Asset, "product_id": key.Product,
+	})
+	restored, err := f.discardAgain(ctx, head)
+	if err != nil || restored {
+		return err
+	}
+	id := fulfillment.StepID(key.Request, head.Episode, fmt.Sprintf("again-%d", head.Sequence))
+	header := fulfillment.Envelope{
+		ID: id, Kind: "requested", Schema: fulfillment.RequestSchema(key.Type), Key: key,
+		Episode: head.Episode, Attempt: head.Attempt + 1, Time: f.now(),
+	}.Header()
+	for name, value := range head.Stored.Header { // what others added stays
+		if _, ours := header[name]; !ours {
+			header[name] = value
+		}
+	}
+	_, err = f.Log.Append(ctx, stream.Message{
+		Subject: key.Subject(fulfillment.RootRetries), ID: id, Header: header, Body: head.Stored.Body,
+	}, episode.Expect(key.Asset, head.Sequence))
+	if errors.Is(err, stream.ErrConflict) {
+		return nil // somebody has it after all
+	}
+	if err != nil {
+		return fmt.Errorf("send %s again: %w", key.Request, err)
+	}
+	entry.Warn("nothing says what became of the request, though its service was done with it: results or dead letters were deleted; it is sent to its service again")
+	return nil
+}
+
+// discardAgain publishes the event of a discard that is known from the audit
+// trail alone, and reports whether there was one.
+func (f *Fetcher) discardAgain(ctx context.Context, head episode.Head) (bool, error) {
+	body, ok, err := deadletter.DiscardOf(ctx, f.Log, head)
+	if err != nil || !ok {
+		return false, err
+	}
+	closing, err := episode.ClosingOf(ctx, f.Log, head.Key)
+	if err != nil || closing.Covers(head.Episode) {
+		return true, err
+	}
+	if err := episode.PutEvent(ctx, f.Log, body, closing.Last); err != nil && !errors.Is(err, stream.ErrConflict) {
+		return false, err
+	}
+	f.Logger.WithField("request_id", head.Key.Request).Warn("the event of a discarded request was deleted; it is published again")
+	return true, nil
+}
+
+// decision is a final result for which there is no closing event.
+type decision struct {
+	fulfillment.Result
+	sequence uint64
+}
+
+// decided returns the last result of a request if it waits for an event, else
+// nil.
+func (f *Fetcher) decided(ctx context.Context, key fulfillment.Key) (*decision, error) {
+	m, err := f.Log.Last(ctx, fulfillment.StreamResults, key.Subject(fulfillment.RootResults))
+	if errors.Is(err, stream.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read last result of %s: %w", key.Request, err)
+	}
+	d := &decision{sequence: m.Sequence}
+	if json.Unmarshal(m.Body, &d.Result) != nil || d.Key() != key || !d.Decision.Final() {
+		return nil, nil // scribbled by somebody else, or not the end
+	}
+	closing, err := episode.ClosingOf(ctx, f.Log, key)
+	if err != nil || closing.Covers(d.Episode) {
+		return nil, err
+	}
+	return d, nil
+}
+
+// commitAgain gives the committer a result again that it was done with although
+// no event says so. What is not pending any more, and what had asked the
+// customer, who has answered since, is only to be closed.
+func (f *Fetcher) commitAgain(ctx context.Context, d *decision) error {
+	gone, err := f.isLost(ctx, d.AssetID, stream.DurableCommitter, d.sequence)
+	if err != nil || !gone {
+		return err
+	}
+	key := d.Key()
+	status, err := f.Status(ctx, key)
+	if err != nil {
+		return fmt.Errorf("check status of %s: %w", key.Request, err)
+	}
+	if status == "" {
+		return nil
+	}
+	f.Logger.WithFields(map[string]any{"request_id": key.Request, "asset_id": key.Asset, "status": status}).
+		Warn("a result was committed and there is no event of it: events or dead letters were deleted; it is committed again")
+	if status != connect.StatusPending || d.Decision == fulfillment.Inquire || d.Decision == fulfillment.Recheck {
+		return f.close(ctx, key, d.Episode, d.Attempt, status)
+	}
+	d.Time = f.now().UTC()
+	_, err = episode.PutResult(ctx, f.Log, d.Result, fmt.Sprintf("again-%d", d.sequence), d.sequence)
+	if errors.Is(err, stream.ErrConflict) {
+		return nil
+	}
+	return err
+}
