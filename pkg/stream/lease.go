@@ -125,15 +125,18 @@ func (l *leases) due() []*lease {
 }
 
 // renew tells the broker and, once it has confirmed, notes the time before it
-// was told.
+// was told. The last one is asked for an answer, which only the consumer itself
+// gives: where that was deleted no lease is good any longer than its time, and
+// whoever makes it anew waits for as long.
 func (l *leases) renew(due []*lease, patience time.Duration) {
 	before := time.Now()
-	for _, h := range due {
+	last := len(due) - 1
+	for _, h := range due[:last] {
 		if l.nc.Publish(h.reply, []byte(inProgress)) != nil {
 			return
 		}
 	}
-	if l.nc.FlushTimeout(patience) != nil {
+	if _, err := l.nc.Request(due[last].reply, []byte(inProgress), patience); err != nil {
 		return // again at the next step
 	}
 	l.mu.Lock()

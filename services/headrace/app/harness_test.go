@@ -30,6 +30,8 @@ type world struct {
 	cfg     *config.Config
 	environ []string // that secrets of profiles are read from
 	health  *telemetry.Health
+	metrics *telemetry.Metrics
+	options []app.Option // of the Apps that are started
 }
 
 func newWorld(t *testing.T, co connectsim.Options, vo vendorsim.Options) *world {
@@ -68,8 +70,9 @@ func (w *world) start(services ...string) (stop func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	ready, done := make(chan struct{}), make(chan error, 1)
-	w.health = telemetry.NewHealth()
-	a := app.New(w.cfg, logger(), telemetry.New(), w.health, app.Environ(w.environ), app.OnReady(func(app.Ready) { close(ready) }))
+	w.health, w.metrics = telemetry.NewHealth(), telemetry.New()
+	options := append([]app.Option{app.Environ(w.environ), app.OnReady(func(app.Ready) { close(ready) })}, w.options...)
+	a := app.New(w.cfg, logger(), w.metrics, w.health, options...)
 	go func() { done <- a.Run(ctx, services) }()
 	select {
 	case <-ready:
