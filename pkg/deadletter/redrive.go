@@ -156,34 +156,43 @@ func resendRequest(ctx context.Context, o Operator, e Entry, head episode.Head, 
 	return err
 }
 
-// settleCall records what the operator knows of a call of unknown outcome. A
-// vendor that honours the key may be called again without that, and one with a
-// lookup is asked.
+// settleCall records what the operator knows of a call of unknown outcome, also
+// where the proof of it is lost. A vendor that honours the key may be called again
+// without that, and one with a lookup is asked.
 func settleCall(ctx context.Context, o Operator, head episode.Head, r Redrive) error {
-	subject := head.Key.Subject(fulfillment.RootIntents)
-	m, err := o.Last(ctx, fulfillment.StreamResults, subject)
-	if errors.Is(err, stream.ErrNotFound) {
-		return nil
-	}
+	in, last, err := lastIntent(ctx, o, head.Key)
 	if err != nil {
 		return err
 	}
-	var in fulfillment.Intent
-	if err := json.Unmarshal(m.Body, &in); err != nil {
-		return fmt.Errorf("read intent of %s: %w", head.Key.Request, err)
-	}
+	open := last != 0 && in.State != fulfillment.IntentNotDone
 	switch {
-	case in.State == fulfillment.IntentNotDone:
-		return nil
-	case r.Outcome == OutcomeDone, r.Outcome == OutcomeUnsaid && (in.Idempotent || in.Lookup):
-		return nil
-	case r.Outcome == OutcomeUnsaid:
+	case r.Outcome == OutcomeUnsaid && open && !in.Idempotent && !in.Lookup:
 		return ErrOutcome
+	case r.Outcome != OutcomeNotDone || last != 0 && !open:
+		return nil
 	}
 	in.RequestID, in.AssetID, in.ProductID, in.Type = head.Key.Request, head.Key.Asset, head.Key.Product, head.Key.Type
+	if last == 0 {
+		in.Episode, in.Attempt, in.IdempotencyKey = head.Episode, head.Attempt, head.Key.Request
+	}
 	in.State, in.Reason, in.Time = fulfillment.IntentNotDone, "said by "+r.By, time.Now().UTC()
-	_, err = episode.PutIntent(ctx, o, in, fmt.Sprintf("not-done-%d", m.Sequence), m.Sequence)
+	_, err = episode.PutIntent(ctx, o, in, fmt.Sprintf("not-done-%d", last), last)
 	return err
+}
+
+// lastIntent is the last intent of a request and its sequence, 0 if there is none.
+func lastIntent(ctx context.Context, o Operator, key fulfillment.Key) (in fulfillment.Intent, sequence uint64, err error) {
+	m, err := o.Last(ctx, fulfillment.StreamResults, key.Subject(fulfillment.RootIntents))
+	if errors.Is(err, stream.ErrNotFound) {
+		return in, 0, nil
+	}
+	if err != nil {
+		return in, 0, err
+	}
+	if err := json.Unmarshal(m.Body, &in); err != nil {
+		return in, 0, fmt.Errorf("read intent of %s: %w", key.Request, err)
+	}
+	return in, m.Sequence, nil
 }
 
 // resendResult gives the committer the result again, as a new message.

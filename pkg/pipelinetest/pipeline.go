@@ -19,7 +19,14 @@ import (
 // Client reaches a broker of the test's own, with our streams declared.
 func Client(t *testing.T) *stream.Client {
 	t.Helper()
-	c, err := stream.Connect(t.Context(), stream.Options{URL: streamtest.Server(t).URL()})
+	return ClientOf(t, streamtest.Server(t))
+}
+
+// ClientOf reaches a broker with which the test does more, with our streams
+// declared.
+func ClientOf(t *testing.T, b *streamtest.Broker) *stream.Client {
+	t.Helper()
+	c, err := stream.Connect(t.Context(), stream.Options{URL: b.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}

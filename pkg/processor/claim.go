@@ -31,6 +31,9 @@ func (p *Processor) read(d *stream.Delivery) (*Work, error) {
 		faults:  fulfillment.Number(d.Header, fulfillment.HeaderFaults),
 		publish: p.publish, log: p.log, now: p.now,
 	}
+	if d.Sequence == w.Episode {
+		w.opened = d.Time
+	}
 	w.redriven, _ = time.Parse(time.RFC3339Nano, d.Header[fulfillment.HeaderRedriven]) // zero: never
 	if done, said := d.Header[fulfillment.HeaderDone]; said {
 		if err := json.Unmarshal([]byte(done), &w.done); err != nil {

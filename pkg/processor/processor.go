@@ -30,6 +30,8 @@ type Decider interface {
 type Log interface {
 	Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error)
 	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
+	Get(ctx context.Context, name string, seq uint64) (*stream.Stored, error)
+	StreamState(ctx context.Context, name string) (stream.StreamState, error)
 }
 
 // Status asks Connect for a request's status. A request that Connect does not

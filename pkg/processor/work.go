@@ -27,6 +27,7 @@ type Work struct {
 	done     []fulfillment.Param
 	isDone   bool
 	redriven time.Time
+	opened   time.Time // when the episode was; zero: not known yet
 
 	polls   int // how often the tenant's state was asked for
 	faults  int // tries that ended in what was not understood

@@ -15,6 +15,7 @@ type StreamState struct {
 	Messages, Bytes     uint64
 	First, Last         uint64 // sequences
 	FirstTime, LastTime time.Time
+	Created             time.Time // one that is made anew has another
 	Subjects            uint64 // how many different ones are stored
 	MaxAge              time.Duration
 	MaxBytes            int64 // 0: no bound
@@ -32,7 +33,7 @@ func (c *Client) StreamState(ctx context.Context, name string) (StreamState, err
 	i := s.CachedInfo()
 	return StreamState{
 		Name: name, Messages: i.State.Msgs, Bytes: i.State.Bytes, First: i.State.FirstSeq, Last: i.State.LastSeq,
-		FirstTime: i.State.FirstTime.UTC(), LastTime: i.State.LastTime.UTC(), Subjects: i.State.NumSubjects,
+		FirstTime: i.State.FirstTime.UTC(), LastTime: i.State.LastTime.UTC(), Created: i.Created.UTC(), Subjects: i.State.NumSubjects,
 		MaxAge: i.Config.MaxAge, MaxBytes: max(i.Config.MaxBytes, 0), Replicas: i.Config.Replicas,
 	}, nil
 }

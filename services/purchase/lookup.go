@@ -15,7 +15,7 @@ import (
 func guard(ctx context.Context, w *processor.Work, open *fulfillment.Intent) (v processor.Verdict, done bool, err error) {
 	if w.Profile.Finder == nil {
 		if open == nil {
-			return processor.Verdict{}, false, w.BeginCall(ctx)
+			return begin(ctx, w)
 		}
 		// The proof of the call must outlive the episodes that are held for it.
 		return unknownOutcome(open), true, w.RenewCall(ctx)
@@ -31,6 +31,19 @@ func guard(ctx context.Context, w *processor.Work, open *fulfillment.Intent) (v 
 		return processor.Verdict{}, false, notYet(open, rest)
 	}
 	return processor.Verdict{}, false, w.BeginAgain(ctx, fmt.Sprintf("the call begun at %s created no tenant that the lookup finds", clock(open)))
+}
+
+// begin begins the first call, unless there may have been one of which nothing
+// is known any more.
+func begin(ctx context.Context, w *processor.Work) (v processor.Verdict, done bool, err error) {
+	lost, err := w.LostProof(ctx)
+	if err != nil {
+		return processor.Verdict{}, false, err
+	}
+	if lost != "" {
+		return processor.Hold("it is not known whether the tenant was created before: " + lost), true, nil
+	}
+	return processor.Verdict{}, false, w.BeginCall(ctx)
 }
 
 // found looks for the asset's tenant, and goes on with it. Done says that the

@@ -12,6 +12,7 @@ import (
 	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/stream/streamtest"
 	"github.com/headrace/headrace/pkg/vendorapi"
 	"github.com/headrace/headrace/services/purchase"
 )
@@ -42,6 +43,7 @@ func (noMetrics) Handled(string, string, time.Duration) {}
 
 type bench struct {
 	*processor.Processor
+	broker *streamtest.Broker
 	client *stream.Client
 	d      *stream.Delivery
 	clock  *clock
@@ -57,7 +59,8 @@ func key() fulfillment.Key { return pipelinetest.Key(fulfillment.Purchase, "PR-1
 
 func newBench(t *testing.T, v *vendor, idempotent bool, tenant string, more ...func(*processor.Profile)) *bench {
 	t.Helper()
-	c, clock := pipelinetest.Client(t), &clock{}
+	broker, clock := streamtest.Server(t), &clock{}
+	c := pipelinetest.ClientOf(t, broker)
 	profile := &processor.Profile{
 		Vendor: processor.TenantVendor{API: v}, Idempotent: idempotent, TenantParam: processor.DefaultTenantParam,
 	}
@@ -65,7 +68,7 @@ func newBench(t *testing.T, v *vendor, idempotent bool, tenant string, more ...f
 		change(profile)
 	}
 	return &bench{
-		client: c, clock: clock,
+		broker: broker, client: c, clock: clock,
 		d: pipelinetest.Open(t, c, key(), pipelinetest.Request(t, key(), tenant)),
 		Processor: processor.New(processor.Config{
 			Service: "purchase", Decider: purchase.Service{}, Log: c, Now: clock.now,
