@@ -80,28 +80,20 @@ func (c *Config) consistent() []error {
 		}
 		faults = append(faults, &Fault{c.Name(given), fmt.Sprintf("is set without %s; a client certificate takes both", c.Name(other))})
 	}
-	// What was decided about a request, and what proves that the vendor was
-	// called, must be there as long as the request can be read again.
-	r := c.Retention
-	for _, other := range []struct {
-		key string
-		age time.Duration
-	}{
-		{"retention.results_max_age", r.Results}, {"retention.events_max_age", r.Events}, {"retention.dead_max_age", r.Dead},
-	} {
-		if outlives(r.Requests, other.age) {
-			faults = append(faults, &Fault{c.Name(other.key), fmt.Sprintf(
-				"%s is shorter than %s (%s), so that a replayed request could be carried out twice; make it at least as long",
-				other.age, c.Name("retention.requests_max_age"), age(r.Requests))})
+	for _, name := range c.Retention.TooShort() {
+		key := "retention." + string(name) + "_max_age"
+		age, is, be := c.Retention.Age(name), "is shorter than", "at least as long"
+		if name == Results {
+			is, be = "is not longer than", "longer"
 		}
+		faults = append(faults, &Fault{c.Name(key), fmt.Sprintf(
+			"%s %s %s (%s), so that a replayed request could be carried out twice; make it %s",
+			age, is, c.Name("retention.requests_max_age"), forEver(c.Retention.Requests), be)})
 	}
 	return faults
 }
 
-// outlives reports whether age a is longer than b, 0 being for ever.
-func outlives(a, b time.Duration) bool { return b != 0 && (a == 0 || a > b) }
-
-func age(d time.Duration) string {
+func forEver(d time.Duration) string {
 	if d == 0 {
 		return "for ever"
 	}

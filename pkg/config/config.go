@@ -95,17 +95,6 @@ func (c Concurrency) For(service string) int {
 	return c.Default
 }
 
-// Retention is how long the streams keep their messages. An age of 0 is for
-// ever. Load refuses ages with which a request would outlive what was decided
-// about it.
-type Retention struct {
-	Requests time.Duration
-	Results  time.Duration
-	Events   time.Duration
-	Dead     time.Duration
-	MaxBytes int64 // of each stream; 0 is without limit
-}
-
 // Log is how much is logged, and how.
 type Log struct {
 	Level  string // a logrus level: trace, debug, info, warn or error

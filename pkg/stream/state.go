@@ -16,7 +16,7 @@ type StreamState struct {
 	First, Last         uint64 // sequences
 	FirstTime, LastTime time.Time
 	Created             time.Time // one that is made anew has another
-	Subjects            uint64 // how many different ones are stored
+	Subjects            uint64    // how many different ones are stored
 	MaxAge              time.Duration
 	MaxBytes            int64 // 0: no bound
 	Replicas            int

@@ -1,8 +1,6 @@
 package stream
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/headrace/headrace/pkg/fulfillment"
@@ -97,35 +95,10 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Validate refuses limits under which a request could outlive the proof that
-// it was carried out. It names every fault at once.
-func (l Limits) Validate() error {
-	d := l.withDefaults()
-	var errs []error
-	outlives := func(other time.Duration, name string) {
-		if other > 0 && (d.RequestsMaxAge == 0 || d.RequestsMaxAge > other) {
-			errs = append(errs, fmt.Errorf("requests are kept for %s, longer than %s (%s): a vendor call could be made twice",
-				age(d.RequestsMaxAge), name, age(other)))
-		}
-	}
-	outlives(d.ResultsMaxAge, "results")
-	outlives(d.EventsMaxAge, "events")
-	if l.MaxBytes < 0 {
-		errs = append(errs, fmt.Errorf("max bytes is %d: it must be 0 (no bound) or more", l.MaxBytes))
-	}
-	return errors.Join(errs...)
-}
-
-func age(d time.Duration) string {
-	if d == 0 {
-		return "ever"
-	}
-	return d.String()
-}
-
 // Fulfillment is our topology: the four streams, a durable for each type that
 // is named like it, the committer's, the one that looks for requests no service
-// takes, and those of what people are told. It does not validate l.
+// takes, and those of what people are told. That requests do not outlive results
+// is for the caller to see to.
 func Fulfillment(l Limits) Topology {
 	l = l.withDefaults()
 	below := func(roots ...string) []string {

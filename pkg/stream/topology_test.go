@@ -135,33 +135,6 @@ func TestApply_NotAPullConsumer_Refuses(t *testing.T) {
 	}
 }
 
-func TestLimits_RequestsOutliveProof_Refused(t *testing.T) {
-	t.Parallel()
-	day := 24 * time.Hour
-	for name, tc := range map[string]struct {
-		limits stream.Limits
-		want   []string // none: valid
-	}{
-		"defaults":            {stream.Limits{}, nil},
-		"equal":               {stream.Limits{RequestsMaxAge: day, ResultsMaxAge: day, EventsMaxAge: day}, nil},
-		"both":                {stream.Limits{RequestsMaxAge: 3 * day, ResultsMaxAge: day, EventsMaxAge: 2 * day}, []string{"results", "events"}},
-		"results":             {stream.Limits{ResultsMaxAge: day}, []string{"results"}},
-		"for ever, proof not": {stream.Limits{RequestsMaxAge: -1}, []string{"ever", "results", "events"}},
-		"all for ever":        {stream.Limits{RequestsMaxAge: -1, ResultsMaxAge: -1, EventsMaxAge: -1}, nil},
-		"bytes":               {stream.Limits{MaxBytes: -1}, []string{"max bytes"}},
-	} {
-		err := tc.limits.Validate()
-		if (err == nil) != (tc.want == nil) {
-			t.Errorf("%s: %v", name, err)
-		}
-		for _, w := range tc.want {
-			if err == nil || !strings.Contains(err.Error(), w) {
-				t.Errorf("%s: %q not named in: %v", name, w, err)
-			}
-		}
-	}
-}
-
 func TestRun_DurableTwice_Refused(t *testing.T) {
 	t.Parallel()
 	c := connect(t, streamtest.Server(t))

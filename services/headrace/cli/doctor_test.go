@@ -13,6 +13,7 @@ import (
 	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/connectsim"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/telemetry"
 	"github.com/headrace/headrace/pkg/vendorsim"
@@ -104,15 +105,20 @@ func TestDoctor_LimitsOfTheBroker_Compared(t *testing.T) {
 	short := stream.Fulfillment(stream.Limits{})
 	for i := range short.Streams {
 		if short.Streams[i].Name == fulfillment.StreamResults {
-			short.Streams[i].MaxAge = time.Hour
+			short.Streams[i].MaxAge, short.Streams[i].MaxBytes = time.Hour, 10_000
 		}
 	}
 	if err := c.Apply(t.Context(), short); err != nil {
 		t.Fatal(err)
 	}
+	pipelinetest.Append(t, c, stream.Message{Subject: "fulfillment.results.large", Body: make([]byte, 8_500)})
 	status, found := diagnose(t, p)
-	if want := "FAIL streams: FULFILLMENT_RESULTS is kept for 1h0m0s, and requests for 720h0m0s"; status != 1 || !strings.Contains(found, want) {
-		t.Errorf("status %d, no %q in\n%s", status, want, found)
+	for _, want := range []string{
+		"FAIL streams: results are kept for 1h0m0s, and requests for 720h0m0s", "warn streams: FULFILLMENT_RESULTS has 8",
+	} {
+		if status != 1 || !strings.Contains(found, want) {
+			t.Errorf("status %d, no %q in\n%s", status, want, found)
+		}
 	}
 }
 

@@ -80,28 +80,44 @@ func (e *examination) dataDir() {
 // in force keep what was decided about a request as long as the request.
 func (e *examination) streams(ctx context.Context, c *stream.Client) {
 	const check = "streams"
-	ages := map[string]time.Duration{}
-	for _, name := range []string{
-		fulfillment.StreamRequests, fulfillment.StreamResults, fulfillment.StreamEvents, fulfillment.StreamDead,
+	var ages config.Retention // of those that are there
+	there := false            // the stream of requests
+	for _, of := range []struct {
+		name string
+		age  *time.Duration
+	}{
+		{fulfillment.StreamRequests, &ages.Requests}, {fulfillment.StreamResults, &ages.Results},
+		{fulfillment.StreamEvents, &ages.Events}, {fulfillment.StreamDead, &ages.Dead},
 	} {
-		s, err := c.StreamState(ctx, name)
+		s, err := c.StreamState(ctx, of.name)
 		switch {
 		case errors.Is(err, stream.ErrNoStream):
-			e.warn(check, "it is made when the services start", "%s is not there", name)
+			e.warn(check, "it is made when the services start", "%s is not there", of.name)
 		case err != nil:
-			e.fail(check, "see the broker's log", "%s: %v", name, err)
+			e.fail(check, "see the broker's log", "%s: %v", of.name, err)
 		default:
-			ages[name] = s.MaxAge
-			e.ok(check, "%s: %d messages, kept %s, %d replicas", name, s.Messages, kept(s.MaxAge), s.Replicas)
+			*of.age, there = s.MaxAge, there || of.name == fulfillment.StreamRequests
+			e.ok(check, "%s: %d messages, kept %s, %d replicas", of.name, s.Messages, kept(s.MaxAge), s.Replicas)
+			e.room(check, s)
 		}
 	}
-	requests, ok := ages[fulfillment.StreamRequests]
-	for _, name := range []string{fulfillment.StreamResults, fulfillment.StreamEvents} {
-		if age, there := ages[name]; ok && there && age != 0 && (requests == 0 || requests > age) {
-			e.fail(check, "start the services, which set the limits of the settings, or set them by hand",
-				"%s is kept %s, and requests %s: a replayed request could be carried out twice", name, kept(age), kept(requests))
-		}
+	if !there {
+		return
 	}
+	for _, record := range ages.TooShort() {
+		e.fail(check, "start the services, which set the limits of the settings, or set them by hand",
+			"%s are kept %s, and requests %s: a replayed request could be carried out twice", record, kept(ages.Age(record)), kept(ages.Requests))
+	}
+}
+
+// room warns of a stream that is about to lose messages before their time.
+func (e *examination) room(check string, s stream.StreamState) {
+	const most = 80 // percent
+	if s.MaxBytes <= 0 || s.Bytes < uint64(s.MaxBytes)/100*most {
+		return
+	}
+	e.warn(check, "set "+e.cfg.Name("retention.max_bytes")+" higher, and restart the services",
+		"%s has %d of %d bytes: when it is full it loses its oldest messages before their time", s.Name, s.Bytes, s.MaxBytes)
 }
 
 func kept(age time.Duration) string {
