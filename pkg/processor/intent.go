@@ -68,12 +68,6 @@ func (w *Work) begin(ctx context.Context, reason string) error {
 	return err
 }
 
-// Unsettled is how long it takes until a Finder must see what the call did; 0: it
-// must now.
-func (w *Work) Unsettled(call *fulfillment.Intent) time.Duration {
-	return max(call.Time.Add(w.Profile.Settle).Sub(w.now()), 0)
-}
-
 // RenewCall stores the open intent again, once in each episode, so that it does
 // not expire before the request does. Its time stays that of the call.
 func (w *Work) RenewCall(ctx context.Context) error {

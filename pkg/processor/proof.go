@@ -40,6 +40,29 @@ func (w *Work) LostProof(ctx context.Context) (string, error) {
 	return "", nil
 }
 
+// skew is by how much Connect's clock may differ from ours.
+const skew = time.Minute
+
+// Unsettled is how long it takes until a Finder must see what a call did; 0: it
+// must now. Nil is a call of which the proof may be lost with the streams: then
+// it was begun before they were made anew.
+func (w *Work) Unsettled(ctx context.Context, call *fulfillment.Intent) (time.Duration, error) {
+	if call != nil {
+		return max(call.Time.Add(w.Profile.Settle).Sub(w.now()), 0), nil
+	}
+	if w.intents != 0 {
+		return 0, nil
+	}
+	s, err := w.log.StreamState(ctx, fulfillment.StreamResults)
+	if err != nil {
+		return 0, fmt.Errorf("look for lost intents of %s: %w", w.Key.Request, err)
+	}
+	if w.ordered().After(s.Created.Add(skew)) {
+		return 0, nil
+	}
+	return max(s.Created.Add(w.Profile.Settle).Sub(w.now()), 0), nil
+}
+
 // full reports whether the broker may be deleting messages before their time.
 func full(s stream.StreamState) bool {
 	return s.MaxBytes > 0 && s.First > 1 && s.Bytes > uint64(s.MaxBytes)/10*9

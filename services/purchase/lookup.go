@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/processor"
@@ -20,15 +21,20 @@ func guard(ctx context.Context, w *processor.Work, open *fulfillment.Intent) (v 
 		// The proof of the call must outlive the episodes that are held for it.
 		return unknownOutcome(open), true, w.RenewCall(ctx)
 	}
-	// Also without an intent, which may be lost.
+	// Also without an intent, which may be lost. How long the lookup may miss a
+	// tenant is found before it is made: else a call could settle in between.
+	rest, err := w.Unsettled(ctx, open)
+	if err != nil {
+		return processor.Verdict{}, false, err
+	}
 	if v, done, err = found(ctx, w); done || err != nil {
 		return v, done, err
 	}
-	if open == nil {
-		return processor.Verdict{}, false, w.BeginCall(ctx)
-	}
-	if rest := w.Unsettled(open); rest > 0 {
+	switch {
+	case rest > 0:
 		return processor.Verdict{}, false, notYet(open, rest)
+	case open == nil:
+		return processor.Verdict{}, false, w.BeginCall(ctx)
 	}
 	return processor.Verdict{}, false, w.BeginAgain(ctx, fmt.Sprintf("the call begun at %s created no tenant that the lookup finds", clock(open)))
 }
@@ -72,21 +78,28 @@ func found(ctx context.Context, w *processor.Work) (v processor.Verdict, done bo
 // conflict decides on 409. Where the call may have been made before, in the
 // intent open, it means "perhaps done"; else it is a refusal.
 func conflict(ctx context.Context, w *processor.Work, open *fulfillment.Intent, refused *vendorapi.Error) (processor.Verdict, error) {
+	var rest time.Duration
 	if w.Profile.Finder != nil {
+		var err error
+		if open != nil {
+			rest, err = w.Unsettled(ctx, open)
+		}
+		if err != nil {
+			return processor.Verdict{}, err
+		}
 		if v, done, err := found(ctx, w); done || err != nil {
 			return v, err
 		}
 	}
-	if open == nil {
+	switch {
+	case open == nil:
 		return processor.Refusal(refused), nil
-	}
-	if w.Profile.Finder == nil {
-		return processor.Hold(fmt.Sprintf("the vendor answered %v to a repeated call: the tenant may exist", refused)), nil
-	}
-	if rest := w.Unsettled(open); rest > 0 {
+	case rest > 0:
 		return processor.Verdict{}, notYet(open, rest)
+	case w.Profile.Finder != nil:
+		return processor.Hold(fmt.Sprintf("the vendor answered %v to a repeated call, and the lookup finds no tenant", refused)), nil
 	}
-	return processor.Hold(fmt.Sprintf("the vendor answered %v to a repeated call, and the lookup finds no tenant", refused)), nil
+	return processor.Hold(fmt.Sprintf("the vendor answered %v to a repeated call: the tenant may exist", refused)), nil
 }
 
 func several(tenants []string) string {

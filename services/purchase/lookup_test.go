@@ -1,6 +1,7 @@
 package purchase_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/vendorapi"
 )
@@ -31,7 +33,9 @@ const settle = 100 * time.Second
 func newFinding(t *testing.T, v *vendor, idempotent bool) (*bench, *finder) {
 	t.Helper()
 	f := &finder{}
-	return newBench(t, v, idempotent, "", func(p *processor.Profile) { p.Finder, p.Settle = f, settle }), f
+	b := newBench(t, v, idempotent, "", func(p *processor.Profile) { p.Finder, p.Settle = f, settle })
+	b.clock.add(settle) // the streams are not new
+	return b, f
 }
 
 func (b *bench) approved(t *testing.T, tenant string) {
@@ -201,4 +205,35 @@ func TestLookup_VendorHonoursTheKey_NeedsNone(t *testing.T) {
 		t.Fatalf("err %v, %d lookups, want none", err, f.asked)
 	}
 	b.approved(t, "T-1")
+}
+
+// TestLookup_StreamsNew_WaitsForCallsOfThePast has a process start without a
+// data directory while the vendor still works on a call of the one before it.
+func TestLookup_StreamsNew_WaitsForCallsOfThePast(t *testing.T) {
+	t.Parallel()
+	v := &vendor{create: ready, status: "ready"}
+	b, f := newFinding(t, v, false)
+	b.clock.add(-settle)
+	if err := b.handle(t); err == nil && !b.scheduled(t) || v.creates != 0 || f.asked != 1 {
+		t.Fatalf("err %v, %d creations, %d lookups: want a pause", err, v.creates, f.asked)
+	}
+	f.has("T-4")
+	b.redeliver(t)
+	if err := b.handle(t); err != nil || v.creates != 0 {
+		t.Fatalf("err %v, %d creations", err, v.creates)
+	}
+	b.approved(t, "T-4")
+}
+
+// TestLookup_StreamsNew_NewOrdersDoNotWait has an order come in after the start.
+func TestLookup_StreamsNew_NewOrdersDoNotWait(t *testing.T) {
+	t.Parallel()
+	v := &vendor{create: ready}
+	b, _ := newFinding(t, v, false)
+	b.clock.add(-settle)
+	body := bytes.Replace(b.d.Body, []byte("2026-03-02T09:14:05+00:00"), []byte(time.Now().Add(2*time.Minute).Format(time.RFC3339)), 1)
+	b.d = pipelinetest.Open(t, b.client, key(), body)
+	if err := b.handle(t); err != nil || v.creates != 1 {
+		t.Fatalf("err %v, %d creations, want one", err, v.creates)
+	}
 }

@@ -93,8 +93,12 @@ func unknownOutcome(open *fulfillment.Intent) processor.Verdict {
 	return processor.Hold(fmt.Sprintf("a call to create the tenant was begun at %s and its outcome is not known", clock(open)))
 }
 
-// notYet waits until the lookup must see what the call did.
+// notYet waits until the lookup must see what the call did; nil is one of which
+// the proof may be lost.
 func notYet(open *fulfillment.Intent, rest time.Duration) error {
+	if open == nil {
+		return processor.Transient(errors.New("the streams are new: a call made before could still create a tenant that the lookup does not find yet"), rest)
+	}
 	return processor.Transient(fmt.Errorf("the outcome of the call begun at %s is not known, and the lookup finds no tenant yet", clock(open)), rest)
 }
 

@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/headrace/headrace/pkg/connectsim"
@@ -9,12 +11,22 @@ import (
 	"github.com/headrace/headrace/pkg/vendorsim"
 )
 
+// withLookup has the example's vendor settle at once: the streams are new.
+func (w *world) withLookup() {
+	w.t.Helper()
+	text, err := os.ReadFile("../../../docs/examples/profiles/lookup.yaml")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.withProfiles(strings.NewReplacer("timeout: 20s", "timeout: 1s", "method: GET", "method: GET\n        settle: 1s").Replace(string(text)))
+}
+
 // TestLookup_AnswersLost_NothingTwiceNothingHeld has a vendor that honours no key
 // create every other tenant without saying so.
 func TestLookup_AnswersLost_NothingTwiceNothingHeld(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, connectsim.Options{Empty: true}, vendorsim.Options{Idempotency: vendorsim.IdempotencyNone})
-	w.withExample("lookup.yaml")
+	w.withLookup()
 	w.seed(w.connect.Load(connectsim.LoadOptions{Purchases: 24}))
 	half := 0.5
 	err := w.vendor.Faults().Set([]simfault.Fault{
