@@ -10,6 +10,7 @@ import (
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/guard"
+	"github.com/headrace/headrace/pkg/redact"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/upstream"
 )
@@ -124,7 +125,7 @@ func (n *Notifier) tell(ctx context.Context, note *note) error {
 	if err != nil {
 		return err
 	}
-	text := note.text(scrub(note.reason, secrets))
+	text := note.text(secrets.Text(note.reason))
 	entry := n.Logger.WithFields(logrus.Fields{
 		"request_id": note.key.Request, "request_type": note.key.Type,
 		"asset_id": note.key.Asset, "product_id": note.key.Product,
@@ -144,15 +145,18 @@ func (n *Notifier) tell(ctx context.Context, note *note) error {
 }
 
 // secrets are the values in and around the request that no text may hold.
-func (n *Notifier) secrets(ctx context.Context, note *note, params []connect.Param) ([]string, error) {
-	hidden := newHidden(params)
-	hidden.body(note.body)
+func (n *Notifier) secrets(ctx context.Context, note *note, params []connect.Param) (*redact.Secrets, error) {
+	hidden := new(redact.Secrets)
+	for _, p := range params {
+		hidden.Param(p.ID, p.Type, p.Value)
+	}
+	hidden.JSON(note.body)
 	m, err := n.Log.Last(ctx, fulfillment.StreamResults, note.key.Subject(fulfillment.RootResults))
 	switch {
 	case err == nil:
-		hidden.body(m.Body)
+		hidden.JSON(m.Body)
 	case !errors.Is(err, stream.ErrNotFound):
 		return nil, err
 	}
-	return hidden.values, nil
+	return hidden, nil
 }

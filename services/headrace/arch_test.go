@@ -19,7 +19,7 @@ func arrows() map[string]string {
 	decider := "pkg/fulfillment pkg/processor pkg/vendorapi" // a type's service knows neither Connect nor the streams
 	return map[string]string{
 		// What we speak of, and what needs nothing of ours.
-		"pkg/broker": "", "pkg/config": "", "pkg/failpoint": "", "pkg/fulfillment": "", "pkg/guard": "", "pkg/simfault": "", "pkg/telemetry": "", "pkg/upstream": "",
+		"pkg/broker": "", "pkg/config": "", "pkg/failpoint": "", "pkg/fulfillment": "", "pkg/guard": "", "pkg/redact": "", "pkg/simfault": "", "pkg/telemetry": "", "pkg/upstream": "",
 		"schemas": "pkg/fulfillment",
 		// The three others that we talk to, each known to one package.
 		"pkg/connect":            "pkg/guard pkg/upstream",
@@ -29,9 +29,9 @@ func arrows() map[string]string {
 		"pkg/stream/traps":       "",
 		"pkg/vendorapi":          "pkg/failpoint pkg/connect pkg/guard pkg/upstream",
 		// What the services share.
-		"pkg/deadletter":   "pkg/failpoint pkg/episode pkg/fulfillment pkg/stream",
+		"pkg/deadletter":   "pkg/failpoint pkg/episode pkg/fulfillment pkg/redact pkg/stream",
 		"pkg/episode":      "pkg/failpoint pkg/fulfillment pkg/stream",
-		"pkg/ledger":       "pkg/episode pkg/fulfillment pkg/stream",
+		"pkg/ledger":       "pkg/episode pkg/fulfillment pkg/redact pkg/stream",
 		"pkg/processor":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/stream pkg/upstream pkg/vendorapi",
 		"pkg/replay":       "pkg/episode pkg/fulfillment pkg/stream",
 		"pkg/profile":      "pkg/config pkg/connect pkg/fulfillment pkg/guard pkg/processor pkg/upstream pkg/vendorapi",
@@ -51,7 +51,7 @@ func arrows() map[string]string {
 		"services/renew":      decider,
 		"services/transfer":   decider,
 		"services/tierconfig": decider,
-		"services/committer":  "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/stream pkg/upstream",
+		"services/committer":  "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/redact pkg/stream pkg/upstream",
 		// Where it is all put together, and what a vendor's own program begins with.
 		"pkg/headrace":      "pkg/fulfillment pkg/processor services/headrace/app services/headrace/cli",
 		"services/headrace": "pkg/headrace",
