@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/fulfillment"
@@ -71,7 +72,7 @@ func TestWrite_Entry_HasSubjectHeadersAndBytes(t *testing.T) {
 			Subject: key().Subject(fulfillment.RootRequests), Stream: fulfillment.StreamRequests, Sequence: seq,
 			Headers: map[string][]string{"ce-custom": {"x"}}, Body: []byte{0, 0xff, '{'}, Time: got.Time,
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(deadletter.Entry{})); diff != "" {
 			t.Errorf("%s:\n%s", id, diff)
 		}
 	}

@@ -7,14 +7,16 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/headrace/headrace/pkg/episode"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/redact"
 	"github.com/headrace/headrace/pkg/stream"
 )
 
-// Reader is what this package needs of the stream layer to list.
+// Reader is what this package needs of the stream layer to list. Several of its
+// methods are called at once.
 type Reader interface {
 	Read(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
 	Get(ctx context.Context, name string, sequence uint64) (*stream.Stored, error)
@@ -25,24 +27,37 @@ type Reader interface {
 var ErrNotFound = errors.New("no such dead letter")
 
 // Entry is a dead letter as an operator sees it. ID is unique; what is unknown
-// is "".
+// is "". In JSON it holds nothing secret.
 type Entry struct {
-	ID        string            `json:"id"`
-	RequestID string            `json:"request_id"`
-	AssetID   string            `json:"asset_id"`
-	ProductID string            `json:"product_id"`
-	Type      fulfillment.Type  `json:"type"`
-	Stage     fulfillment.Stage `json:"stage"`
-	Reason    string            `json:"reason"`
-	Time      time.Time         `json:"time"`
-	Attempts  int               `json:"attempts"`
-	Episode   uint64            `json:"episode"`
-	Subject   string            `json:"subject"`
-	Stream    string            `json:"stream"`
-	Sequence  uint64            `json:"sequence"`
-	// Headers and Body are the original message's; List leaves them out.
-	Headers map[string][]string `json:"headers,omitempty"`
+	ID        string           `json:"id"`
+	RequestID string           `json:"request_id"`
+	AssetID   string           `json:"asset_id"`
+	ProductID string           `json:"product_id"`
+	Type      fulfillment.Type `json:"type"`
+	// Stage is where it stopped; of an audit record, audit.
+	Stage fulfillment.Stage `json:"stage"`
+	// Reason is without the values of password parameters.
+	Reason   string    `json:"reason"`
+	Time     time.Time `json:"time"`     // when it was written, UTC
+	Attempts int       `json:"attempts"` // from 1
+	Episode  uint64    `json:"episode"`
+	// Subject, Stream and Sequence are the original message's place; "" and 0
+	// for what never was a message.
+	Subject  string `json:"subject"`
+	Stream   string `json:"stream"`
+	Sequence uint64 `json:"sequence"`
+	// Headers and Body are the original message's, secrets and all: Mask makes of
+	// them what may be shown. List leaves them out.
+	Headers map[string][]string `json:"-"`
 	Body    []byte              `json:"-"`
+
+	told  string            // the reason as it was written
+	audit *fulfillment.Deed // of an audit record
+}
+
+// Key names the letter's request as far as it is known.
+func (e Entry) Key() fulfillment.Key {
+	return fulfillment.Key{Type: e.Type, Product: e.ProductID, Asset: e.AssetID, Request: e.RequestID}
 }
 
 // Filter narrows List; the zero value of a field is no bound.
@@ -52,77 +67,103 @@ type Filter struct {
 	Product string
 	Asset   string
 	Request string
+	// Since and Until bound the time at which the letter was written; Since is
+	// included, Until is not.
+	Since, Until time.Time
+	// Reason is a part of the reason, in capitals or not.
+	Reason string
 }
 
-// subject is the narrowest subject filter that holds all that f asks for.
-func (f Filter) subject() string {
+// subject is the narrowest subject filter that holds all that f asks for, with
+// stage in the place of its own.
+func (f Filter) subject(stage fulfillment.Stage) string {
 	token := func(s string) string {
 		if s == "" {
 			return "*"
 		}
 		return fulfillment.EscapeToken(s)
 	}
-	return fulfillment.RootDead + "." + token(string(f.Stage)) + "." + token(string(f.Type)) + "." +
+	return fulfillment.RootDead + "." + token(string(stage)) + "." + token(string(f.Type)) + "." +
 		token(f.Product) + "." + token(f.Asset) + "." + token(f.Request)
 }
 
+// everything reports whether f leaves nothing out by its subject.
+func (f Filter) everything() bool {
+	return f.Type == "" && f.Product == "" && f.Asset == "" && f.Request == ""
+}
+
+// takes reports whether e is what f asks for beyond the subject.
+func (f Filter) takes(e Entry) bool {
+	return (f.Stage == "" || f.Stage == e.Stage) &&
+		(f.Since.IsZero() || !e.Time.Before(f.Since)) && (f.Until.IsZero() || e.Time.Before(f.Until)) &&
+		(f.Reason == "" || strings.Contains(strings.ToLower(e.Reason), strings.ToLower(f.Reason)))
+}
+
 // List returns the dead letters that match f, oldest first, less those that an
-// operator has dealt with and those whose request was finished otherwise. Whatever else lies in the stream is listed, also what
-// is not a letter of ours.
+// operator has dealt with, those whose request was finished otherwise, and
+// those that a later attempt overtook. Whatever else lies in the stream is listed,
+// also what is not a letter of ours. It reads the stream of dead letters below
+// f, and then asks for the state of each request: about 50 bytes to and fro a
+// letter.
 func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
-	all := f
-	all.Stage = "" // what was done to a letter is told at a stage of its own
-	filter := all.subject()
-	if all == (Filter{}) {
-		filter = ""
+	if f.Stage == fulfillment.StageAudit {
+		return listAudit(ctx, r, f)
 	}
-	entries := []Entry{}
+	var entries []Entry
 	settled := map[uint64]bool{}
-	for m, err := range r.Read(ctx, fulfillment.StreamDead, filter, 1) {
-		if err != nil {
-			return nil, fmt.Errorf("list dead letters: %w", err)
-		}
-		e := entryOf(m)
-		if e.Stage == fulfillment.StageAudit {
-			settled[e.Sequence] = true
-			if f.Stage != fulfillment.StageAudit {
-				continue // not a letter, but what was done to one
+	for _, filter := range f.filters() {
+		for m, err := range r.Read(ctx, fulfillment.StreamDead, filter, 1) {
+			if err != nil {
+				return nil, fmt.Errorf("list dead letters: %w", err)
+			}
+			e := entryOf(m)
+			if e.Stage == fulfillment.StageAudit {
+				settled[e.Sequence] = true // a reveal names none
+				continue
+			}
+			if f.takes(e) {
+				e.Headers = nil
+				if e.Stream != fulfillment.StreamResults {
+					e.Body = nil // twenty thousand are a lot of memory
+				}
+				entries = append(entries, e)
 			}
 		}
-		if f.Stage != "" && f.Stage != e.Stage {
-			continue
-		}
-		e.Headers, e.Body = nil, nil
-		entries = append(entries, e)
 	}
-	open := make([]Entry, 0, len(entries))
-	for _, e := range entries {
-		closed, err := isClosed(ctx, r, e)
-		if err != nil {
-			return nil, fmt.Errorf("list dead letters: %w", err)
-		}
-		if !closed && !settled[e.position()] {
-			open = append(open, e)
-		}
+	open, err := stillOpen(ctx, r, entries, settled)
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
 	}
 	return open, nil
 }
 
-// isClosed reports whether the letter's episode is over: a person finished the
-// request in Connect.
-func isClosed(ctx context.Context, r Reader, e Entry) (bool, error) {
-	switch e.Stage {
-	case fulfillment.StageHold, fulfillment.StageProcess, fulfillment.StageCommit:
-	default:
-		return false, nil // it is about a message, not about the request
+// filters are the subject filters to read for f: the letters, then the records,
+// so that one dealt with meanwhile is not listed.
+func (f Filter) filters() []string {
+	if f.everything() {
+		return []string{""}
 	}
-	key := fulfillment.Key{Type: e.Type, Product: e.ProductID, Asset: e.AssetID, Request: e.RequestID}
-	closing, err := episode.ClosingOf(ctx, r, key)
-	return closing.Covers(e.Episode), err
+	return []string{f.subject(""), f.subject(fulfillment.StageAudit) + ".*"}
+}
+
+func listAudit(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
+	entries := []Entry{}
+	for _, filter := range f.filters() {
+		for m, err := range r.Read(ctx, fulfillment.StreamDead, filter, 1) {
+			if err != nil {
+				return nil, fmt.Errorf("list audit trail: %w", err)
+			}
+			if e := entryOf(m); f.takes(e) {
+				entries = append(entries, e)
+			}
+		}
+	}
+	return entries, nil
 }
 
 // Get returns the dead letter with that id, or the last one of the request with
-// that id; else an error that is ErrNotFound.
+// that id; else an error that is ErrNotFound. It has the body and the headers as
+// they are: show what Mask makes of it.
 func Get(ctx context.Context, r Reader, id string) (Entry, error) {
 	if seq, err := strconv.ParseUint(id, 10, 64); err == nil && seq > 0 {
 		m, err := r.Get(ctx, fulfillment.StreamDead, seq)
@@ -134,7 +175,7 @@ func Get(ctx context.Context, r Reader, id string) (Entry, error) {
 		}
 	}
 	var last *stream.Stored
-	for m, err := range r.Read(ctx, fulfillment.StreamDead, Filter{Request: id}.subject(), 1) {
+	for m, err := range r.Read(ctx, fulfillment.StreamDead, Filter{Request: id}.subject(""), 1) {
 		if err != nil {
 			return Entry{}, fmt.Errorf("get dead letter of %s: %w", id, err)
 		}
@@ -153,13 +194,16 @@ func entryOf(m *stream.Stored) Entry {
 	var l fulfillment.Letter
 	if err := json.Unmarshal(m.Body, &l); err != nil || l.Stage == "" {
 		e.Reason = "not a dead letter of this version"
-		e.Body = m.Body
+		e.told, e.Body = e.Reason, m.Body
 		return e
 	}
 	e.RequestID, e.AssetID, e.ProductID, e.Type = l.RequestID, l.AssetID, l.ProductID, l.Type
-	e.Stage, e.Reason, e.Time, e.Attempts, e.Episode = l.Stage, l.Reason, l.Time, l.Attempts, l.Episode
+	e.Stage, e.Time, e.Attempts, e.Episode = l.Stage, l.Time, l.Attempts, l.Episode
 	e.Subject, e.Stream, e.Sequence = l.Subject, l.Stream, l.Sequence
-	e.Headers, e.Body = l.Headers, l.Body
+	e.Headers, e.Body, e.told, e.audit = l.Headers, l.Body, l.Reason, l.Audit
+	secrets := new(redact.Secrets)
+	secrets.JSON(e.Body)
+	e.Reason = secrets.Text(e.told)
 	return e
 }
 

@@ -12,10 +12,10 @@ import (
 	"github.com/headrace/headrace/pkg/stream"
 )
 
-// Errors of Redrive and Discard.
+// Errors of Send, Discard and their plans.
 var (
-	// ErrSettled: the asset has moved on since the letter was written. There is
-	// nothing to send again and nothing to discard.
+	// ErrSettled: the asset has moved on since the letter was written, by this
+	// deed or otherwise. There is nothing to send again and nothing to discard.
 	ErrSettled = errors.New("the asset has moved on, so that there is nothing left to do")
 	// ErrOutcome: a vendor call was begun and its outcome is not known, so that
 	// the operator must say what came of it.
@@ -39,10 +39,21 @@ type Redrive struct {
 	Outcome Outcome
 	// Set are the parameters to save, with OutcomeDone: the tenant id first.
 	Set []fulfillment.Param
-	// Body, if set, takes the place of the message's own: it was edited.
+	// Body, if set, takes the place of the message's own: it was edited. It must
+	// be about the same request, else ErrBody.
 	Body []byte
 	// By names the operator, for the audit trail.
 	By string
+}
+
+func (r Redrive) deed(e Entry) *fulfillment.Deed {
+	d := &fulfillment.Deed{
+		Deed: fulfillment.DeedRedriven, By: r.By, Letter: e.position(), Stage: e.Stage, Outcome: string(r.Outcome), Edited: r.Body != nil,
+	}
+	for _, p := range r.Set {
+		d.Set = append(d.Set, p.ID)
+	}
+	return d
 }
 
 // Operator is what operators' commands need of the stream layer.
@@ -51,65 +62,82 @@ type Operator interface {
 	Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error)
 }
 
+// PlanSend tells in a few words what Send would do with the letter, or fails
+// with the error that Send would fail with. It changes nothing; what it says may
+// be out of date a moment later.
+func PlanSend(ctx context.Context, r Reader, e Entry, with Redrive) (string, error) {
+	p, err := planSend(ctx, r, e, with)
+	if err != nil {
+		return "", err
+	}
+	return p.does, nil
+}
+
+// sending is what Send is about to do.
+type sending struct {
+	head   episode.Head
+	intent *fulfillment.Intent // the call of unknown outcome that is to be told not done
+	fence  uint64              // sequence of the intent, or of the last result
+	result *fulfillment.Result // what the committer gets, of a letter about a result
+	does   string
+}
+
+func planSend(ctx context.Context, r Reader, e Entry, with Redrive) (*sending, error) {
+	head, err := openHead(ctx, r, e)
+	if err != nil {
+		return nil, err
+	}
+	if with.Body != nil {
+		if err := sameRequest(e, with.Body); err != nil {
+			return nil, fmt.Errorf("redrive %s: %w", e.ID, err)
+		}
+	}
+	p := &sending{head: head}
+	if e.Stream == fulfillment.StreamResults {
+		err = p.planResult(ctx, r, e, with)
+	} else {
+		err = p.planRequest(ctx, r, with)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("redrive %s: %w", e.ID, err)
+	}
+	return p, nil
+}
+
 // Send lets a dead letter go on: a request is delivered to its service again, a
 // result to the committer. With OutcomeDone the request is approved without a
-// call to the vendor. It may be called again: once the asset has moved on it
-// fails with ErrSettled, and nothing happens.
-func Send(ctx context.Context, o Operator, e Entry, r Redrive) error {
-	head, err := openHead(ctx, o, e)
+// call to the vendor. Who did it is stored with the deed, and recorded in the
+// audit trail. It may be called again, and by several at once: one sends, and
+// the others fail with ErrSettled; should the record be missing, they add it.
+// When ctx ends in the middle, calling it again tells what came of it.
+func Send(ctx context.Context, o Operator, e Entry, with Redrive) error {
+	p, err := planSend(ctx, o, e, with)
 	if err != nil {
-		return err
+		return settled(ctx, o, e, err)
 	}
-	if e.Stream == fulfillment.StreamResults {
-		err = resendResult(ctx, o, e, r)
+	deed := with.deed(e)
+	now := time.Now().UTC()
+	if p.result != nil {
+		err = resendResult(ctx, o, p, now, deed)
 	} else {
-		err = resendRequest(ctx, o, e, head, r)
+		err = resendRequest(ctx, o, e, p, with, now)
 	}
 	if errors.Is(err, stream.ErrConflict) {
-		return fmt.Errorf("redrive %s: %w", e.ID, ErrSettled)
+		return settled(ctx, o, e, fmt.Errorf("redrive %s: %w", e.ID, ErrSettled))
 	}
 	if err != nil {
 		return fmt.Errorf("redrive %s: %w", e.ID, err)
 	}
-	return audit(ctx, o, e, "redriven", r.By)
-}
-
-// Discard leaves the episode of a dead letter to a person: it is closed, and the
-// request is not opened again although it may stay pending in Connect. It may
-// be called again. A letter that has no open episode is only marked as dealt
-// with.
-func Discard(ctx context.Context, o Operator, e Entry, reason, by string) error {
-	head, err := openHead(ctx, o, e)
-	if errors.Is(err, ErrSettled) || errors.Is(err, ErrNoSource) {
-		return audit(ctx, o, e, "discarded", by) // there is no episode to close
-	}
-	if err != nil {
-		return err
-	}
-	closing, err := episode.ClosingOf(ctx, o, head.Key)
-	if err != nil {
-		return fmt.Errorf("discard %s: %w", e.ID, err)
-	}
-	err = episode.PutEvent(ctx, o, fulfillment.EventBody{
-		RequestID: head.Key.Request, AssetID: head.Key.Asset, ProductID: head.Key.Product, Type: head.Key.Type,
-		Event: fulfillment.EventDiscarded, Episode: head.Episode, Status: "pending", Reason: reason, Time: time.Now().UTC(),
-	}, closing.Last)
-	if errors.Is(err, stream.ErrConflict) {
-		return fmt.Errorf("discard %s: %w", e.ID, ErrSettled)
-	}
-	if err != nil {
-		return fmt.Errorf("discard %s: %w", e.ID, err)
-	}
-	return audit(ctx, o, e, "discarded", by)
+	return record(ctx, o, e, deed, now)
 }
 
 // openHead returns the head that the letter is about, if its episode is open
 // and nothing was sent since.
-func openHead(ctx context.Context, o Operator, e Entry) (episode.Head, error) {
+func openHead(ctx context.Context, r Reader, e Entry) (episode.Head, error) {
 	if e.Sequence == 0 || e.AssetID == "" {
 		return episode.Head{}, fmt.Errorf("dead letter %s: %w", e.ID, ErrNoSource)
 	}
-	head, err := episode.HeadOf(ctx, o, e.AssetID)
+	head, err := episode.HeadOf(ctx, r, e.AssetID)
 	if err != nil {
 		return episode.Head{}, err
 	}
@@ -117,7 +145,7 @@ func openHead(ctx context.Context, o Operator, e Entry) (episode.Head, error) {
 	if head.Sequence == 0 || head.Episode != e.Episode || e.Stream == fulfillment.StreamRequests && head.Sequence != e.Sequence {
 		return episode.Head{}, settled
 	}
-	closing, err := episode.ClosingOf(ctx, o, head.Key)
+	closing, err := episode.ClosingOf(ctx, r, head.Key)
 	if err != nil {
 		return episode.Head{}, err
 	}
@@ -127,62 +155,47 @@ func openHead(ctx context.Context, o Operator, e Entry) (episode.Head, error) {
 	return head, nil
 }
 
-// resendRequest makes a retry of the head, with its counts begun anew.
-func resendRequest(ctx context.Context, o Operator, e Entry, head episode.Head, r Redrive) error {
-	if err := settleCall(ctx, o, head, r); err != nil {
-		return err
+// planRequest looks whether a vendor call is open. A vendor that honours the
+// key may be called again without that anybody says what came of the first, and
+// one with a lookup is asked.
+func (p *sending) planRequest(ctx context.Context, r Reader, with Redrive) error {
+	p.does = "give it to its service again, to be looked at afresh"
+	if with.Body != nil {
+		p.does = "give it to its service again, with the edited body"
 	}
-	now := time.Now()
-	id := fulfillment.StepID(head.Key.Request, head.Episode, fmt.Sprintf("redrive-%d", head.Sequence))
-	body := head.Stored.Body
-	if r.Body != nil {
-		body = r.Body
-	}
-	header := fulfillment.Envelope{
-		ID: id, Kind: "requested", Schema: fulfillment.RequestSchema(head.Key.Type), Key: head.Key,
-		Episode: head.Episode, Attempt: e.Attempts + 1, Time: now,
-	}.Header()
-	header[fulfillment.HeaderRedriven] = now.UTC().Format(time.RFC3339Nano)
-	if r.Outcome == OutcomeDone {
-		done, err := json.Marshal(append([]fulfillment.Param{}, r.Set...))
-		if err != nil {
-			return err
+	if with.Outcome == OutcomeDone {
+		p.does = "approve it without a vendor call"
+		if len(with.Set) > 0 {
+			p.does += ", after saving " + with.Set[0].ID
 		}
-		header[fulfillment.HeaderDone] = string(done)
 	}
-	_, err := o.Append(ctx, stream.Message{
-		Subject: head.Key.Subject(fulfillment.RootRetries), ID: id, Body: body, Header: header,
-	}, episode.Expect(head.Key.Asset, head.Sequence))
-	return err
-}
-
-// settleCall records what the operator knows of a call of unknown outcome, also
-// where the proof of it is lost. A vendor that honours the key may be called again
-// without that, and one with a lookup is asked.
-func settleCall(ctx context.Context, o Operator, head episode.Head, r Redrive) error {
-	in, last, err := lastIntent(ctx, o, head.Key)
+	in, last, err := lastIntent(ctx, r, p.head.Key)
 	if err != nil {
 		return err
 	}
 	open := last != 0 && in.State != fulfillment.IntentNotDone
 	switch {
-	case r.Outcome == OutcomeUnsaid && open && !in.Idempotent && !in.Lookup:
+	case with.Outcome == OutcomeDone:
+	case with.Outcome == OutcomeNotDone && (last == 0 || open): // also where the proof of the call is lost
+		if last == 0 {
+			in.Episode, in.Attempt, in.IdempotencyKey = p.head.Episode, p.head.Attempt, p.head.Key.Request
+		}
+		p.intent, p.fence = &in, last
+		p.does += "; the vendor call is made again"
+	case !open:
+	case in.Idempotent:
+		p.does += "; the vendor call is repeated with its key"
+	case in.Lookup:
+		p.does += "; the vendor is asked whether it was done"
+	default:
 		return ErrOutcome
-	case r.Outcome != OutcomeNotDone || last != 0 && !open:
-		return nil
 	}
-	in.RequestID, in.AssetID, in.ProductID, in.Type = head.Key.Request, head.Key.Asset, head.Key.Product, head.Key.Type
-	if last == 0 {
-		in.Episode, in.Attempt, in.IdempotencyKey = head.Episode, head.Attempt, head.Key.Request
-	}
-	in.State, in.Reason, in.Time = fulfillment.IntentNotDone, "said by "+r.By, time.Now().UTC()
-	_, err = episode.PutIntent(ctx, o, in, fmt.Sprintf("not-done-%d", last), last)
-	return err
+	return nil
 }
 
 // lastIntent is the last intent of a request and its sequence, 0 if there is none.
-func lastIntent(ctx context.Context, o Operator, key fulfillment.Key) (in fulfillment.Intent, sequence uint64, err error) {
-	m, err := o.Last(ctx, fulfillment.StreamResults, key.Subject(fulfillment.RootIntents))
+func lastIntent(ctx context.Context, r Reader, key fulfillment.Key) (in fulfillment.Intent, sequence uint64, err error) {
+	m, err := r.Last(ctx, fulfillment.StreamResults, key.Subject(fulfillment.RootIntents))
 	if errors.Is(err, stream.ErrNotFound) {
 		return in, 0, nil
 	}
@@ -195,55 +208,84 @@ func lastIntent(ctx context.Context, o Operator, key fulfillment.Key) (in fulfil
 	return in, m.Sequence, nil
 }
 
-// resendResult gives the committer the result again, as a new message.
-func resendResult(ctx context.Context, o Operator, e Entry, r Redrive) error {
-	body := e.Body
-	if r.Body != nil {
-		body = r.Body
+// resendRequest makes a retry of the head, with its counts begun anew.
+func resendRequest(ctx context.Context, o Operator, e Entry, p *sending, with Redrive, now time.Time) error {
+	head := p.head
+	if in := p.intent; in != nil {
+		in.RequestID, in.AssetID, in.ProductID, in.Type = head.Key.Request, head.Key.Asset, head.Key.Product, head.Key.Type
+		in.State, in.Reason, in.Time = fulfillment.IntentNotDone, "said by "+with.By, now
+		if _, err := episode.PutIntent(ctx, o, *in, fmt.Sprintf("not-done-%d", p.fence), p.fence); err != nil {
+			return err
+		}
 	}
-	var result fulfillment.Result
-	if err := json.Unmarshal(body, &result); err != nil {
-		return fmt.Errorf("read the result: %w", err)
+	id := fulfillment.StepID(head.Key.Request, head.Episode, fmt.Sprintf("redrive-%d", head.Sequence))
+	body := head.Stored.Body
+	if with.Body != nil {
+		body = with.Body
 	}
-	if r.Outcome == OutcomeDone {
-		result.Decision, result.Reason = fulfillment.Approve, "carried out at the vendor, as "+r.By+" says"
-		result.IfRefused = fulfillment.Hold
-		result.Params = fulfillment.Merge(result.Params, r.Set)
-	}
-	return putResult(ctx, o, result.Key(), result)
-}
-
-func putResult(ctx context.Context, o Operator, key fulfillment.Key, r fulfillment.Result) error {
-	last, err := episode.LastSequence(ctx, o, fulfillment.StreamResults, key.Subject(fulfillment.RootResults))
+	deed, err := deedHeader(with.deed(e))
 	if err != nil {
 		return err
 	}
-	r.Time = time.Now().UTC()
-	_, err = episode.PutResult(ctx, o, r, fmt.Sprintf("redrive-%d", last), last)
+	header := fulfillment.Envelope{
+		ID: id, Kind: "requested", Schema: fulfillment.RequestSchema(head.Key.Type), Key: head.Key,
+		Episode: head.Episode, Attempt: e.Attempts + 1, Time: now,
+	}.Header()
+	header[fulfillment.HeaderRedriven] = now.Format(time.RFC3339Nano)
+	header[deed.Name] = deed.Value
+	if round := head.Stored.Header[fulfillment.HeaderReplay]; round != "" {
+		header[fulfillment.HeaderReplay] = round // of all messages of the episode
+	}
+	if with.Outcome == OutcomeDone {
+		done, err := json.Marshal(append([]fulfillment.Param{}, with.Set...))
+		if err != nil {
+			return err
+		}
+		header[fulfillment.HeaderDone] = string(done)
+	}
+	_, err = o.Append(ctx, stream.Message{
+		Subject: head.Key.Subject(fulfillment.RootRetries), ID: id, Body: body, Header: header,
+	}, episode.Expect(head.Key.Asset, head.Sequence))
 	return err
 }
 
-// audit stores who did what to a letter. It comes after the deed: a deed
-// without a trail can be told from the streams, a trail without one lies.
-func audit(ctx context.Context, o Operator, e Entry, deed, by string) error {
-	l := fulfillment.Letter{
-		RequestID: e.RequestID, AssetID: e.AssetID, ProductID: e.ProductID, Type: e.Type,
-		Stage: fulfillment.StageAudit, Reason: fmt.Sprintf("dead letter %s (%s) was %s by %s", e.ID, e.Stage, deed, by),
-		Episode: e.Episode, Attempts: e.Attempts, Time: time.Now().UTC(),
-		Stream: fulfillment.StreamDead, Sequence: e.position(), Subject: e.Subject,
-	}
-	body, err := json.Marshal(l)
+// planResult reads the result that the committer is to get again.
+func (p *sending) planResult(ctx context.Context, r Reader, e Entry, with Redrive) error {
+	last, err := episode.LastSequence(ctx, r, fulfillment.StreamResults, e.Key().Subject(fulfillment.RootResults))
 	if err != nil {
-		return fmt.Errorf("audit %s: %w", e.ID, err)
+		return err
 	}
-	id := fmt.Sprintf("%s/%s/%d", deed, e.ID, l.Time.UnixNano())
-	if _, err := o.Append(ctx, stream.Message{
-		Subject: l.Key().DeadSubject(l.Stage), ID: id, Body: body,
-		Header: fulfillment.Envelope{
-			ID: id, Kind: "dead", Schema: fulfillment.SchemaDead, Key: l.Key(), Episode: l.Episode, Attempt: l.Attempts, Time: l.Time,
-		}.Header(),
-	}); err != nil {
-		return fmt.Errorf("%s is %s, but that could not be recorded: %w", e.ID, deed, err)
+	if last > e.Sequence {
+		return ErrSettled
+	}
+	body := e.Body
+	if with.Body != nil {
+		body = with.Body
+	}
+	p.result, p.fence = new(fulfillment.Result), last
+	if err := json.Unmarshal(body, p.result); err != nil {
+		return fmt.Errorf("read the result: %w", err)
+	}
+	if p.result.Key() != e.Key() {
+		return ErrBody
+	}
+	p.does = fmt.Sprintf("give its result (%s) to the committer again", p.result.Decision)
+	if with.Outcome == OutcomeDone {
+		p.result.Decision, p.result.Reason = fulfillment.Approve, "carried out at the vendor, as "+with.By+" says"
+		p.result.IfRefused = fulfillment.Hold
+		p.result.Params = fulfillment.Merge(p.result.Params, with.Set)
+		p.does = "have the committer approve it"
 	}
 	return nil
+}
+
+// resendResult gives the committer the result again, as a new message.
+func resendResult(ctx context.Context, o Operator, p *sending, now time.Time, deed *fulfillment.Deed) error {
+	h, err := deedHeader(deed)
+	if err != nil {
+		return err
+	}
+	p.result.Time = now
+	_, err = episode.PutResult(ctx, o, *p.result, fmt.Sprintf("redrive-%d", p.fence), p.fence, h)
+	return err
 }

@@ -154,10 +154,11 @@ func TestDiscard_ClosesTheEpisodeOnce(t *testing.T) {
 	t.Parallel()
 	c := pipelinetest.Client(t)
 	e := held(t, c)
-	for range 2 {
-		if err := deadletter.Discard(t.Context(), c, e, "done by hand", "ann"); err != nil {
-			t.Fatal(err)
-		}
+	if err := deadletter.Discard(t.Context(), c, e, "done by hand", "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if err := deadletter.Discard(t.Context(), c, e, "done by hand", "bob"); !errors.Is(err, deadletter.ErrSettled) {
+		t.Errorf("again: %v, want ErrSettled", err)
 	}
 	body := pipelinetest.Body[fulfillment.EventBody](t, c, fulfillment.StreamEvents, key().EventFilter())
 	if body.Event != fulfillment.EventDiscarded || body.Episode != e.Episode || body.Reason != "done by hand" {

@@ -19,8 +19,8 @@ type Writer interface {
 
 // PutResult stores a result as the given step of its episode, if last is still
 // the sequence of the last result of the request; else it fails with
-// stream.ErrConflict. It returns the result's sequence.
-func PutResult(ctx context.Context, w Writer, r fulfillment.Result, step string, last uint64) (uint64, error) {
+// stream.ErrConflict. Extra are headers to add. It returns the result's sequence.
+func PutResult(ctx context.Context, w Writer, r fulfillment.Result, step string, last uint64, extra ...Header) (uint64, error) {
 	key := r.Key()
 	e := fulfillment.Envelope{
 		ID: fulfillment.StepID(key.Request, r.Episode, step), Kind: "result", Schema: fulfillment.SchemaResult,
@@ -31,7 +31,7 @@ func PutResult(ctx context.Context, w Writer, r fulfillment.Result, step string,
 	if failpoint.Off(failpoint.NoFence) {
 		expect = stream.ExpectNothing()
 	}
-	seq, err := put(ctx, w, subject, e, r, expect)
+	seq, err := put(ctx, w, subject, e, r, extra, expect)
 	if err != nil {
 		return 0, fmt.Errorf("publish result of %s: %w", key.Request, err)
 	}
@@ -47,7 +47,7 @@ func PutIntent(ctx context.Context, w Writer, in fulfillment.Intent, step string
 		Key: key, Episode: in.Episode, Attempt: in.Attempt, Time: in.Time,
 	}
 	subject := key.Subject(fulfillment.RootIntents)
-	seq, err := put(ctx, w, subject, e, in, stream.ExpectLast(subject, last))
+	seq, err := put(ctx, w, subject, e, in, nil, stream.ExpectLast(subject, last))
 	if err != nil {
 		return 0, fmt.Errorf("store intent of %s: %w", key.Request, err)
 	}
@@ -55,8 +55,9 @@ func PutIntent(ctx context.Context, w Writer, in fulfillment.Intent, step string
 }
 
 // PutEvent stores an event, if last is still the sequence of the last event of
-// the request, whatever its name: so each fact is told once.
-func PutEvent(ctx context.Context, w Writer, body fulfillment.EventBody, last uint64) error {
+// the request, whatever its name: so each fact is told once. Extra are headers to
+// add.
+func PutEvent(ctx context.Context, w Writer, body fulfillment.EventBody, last uint64, extra ...Header) error {
 	key := fulfillment.Key{Type: body.Type, Product: body.ProductID, Asset: body.AssetID, Request: body.RequestID}
 	e := fulfillment.Envelope{
 		ID: fulfillment.StepID(key.Request, body.Episode, string(body.Event)), Kind: string(body.Event),
@@ -66,14 +67,19 @@ func PutEvent(ctx context.Context, w Writer, body fulfillment.EventBody, last ui
 	if failpoint.Off(failpoint.NoEvent) {
 		expect = stream.ExpectNothing()
 	}
-	if _, err := put(ctx, w, key.EventSubject(body.Event), e, body, expect); err != nil {
+	if _, err := put(ctx, w, key.EventSubject(body.Event), e, body, extra, expect); err != nil {
 		return fmt.Errorf("publish event %s of %s: %w", body.Event, key.Request, err)
 	}
 	return nil
 }
 
-// put stores body under the headers of e.
-func put(ctx context.Context, w Writer, subject string, e fulfillment.Envelope, body any, opts ...stream.AppendOption) (uint64, error) {
+// Header is a header beyond those of an envelope.
+type Header struct{ Name, Value string }
+
+// put stores body under the headers of e, and more.
+func put(
+	ctx context.Context, w Writer, subject string, e fulfillment.Envelope, body any, extra []Header, opts ...stream.AppendOption,
+) (uint64, error) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
@@ -81,7 +87,11 @@ func put(ctx context.Context, w Writer, subject string, e fulfillment.Envelope, 
 	if err != nil {
 		return 0, err
 	}
-	return w.Append(ctx, stream.Message{Subject: subject, ID: e.ID, Header: e.Header(), Body: data}, opts...)
+	header := e.Header()
+	for _, h := range extra {
+		header[h.Name] = h.Value
+	}
+	return w.Append(ctx, stream.Message{Subject: subject, ID: e.ID, Header: header, Body: data}, opts...)
 }
 
 // LastSequence is the sequence of the last message of the stream that matches

@@ -161,7 +161,31 @@ type Letter struct {
 	// Digest tells messages apart that never were in a stream (a row of
 	// Connect's list): the SHA-256 of Body, hexadecimal. Else it is empty.
 	Digest string `json:"digest,omitempty"`
+	// Audit is set on what is no letter, but the record of what was done to one.
+	Audit *Deed `json:"audit,omitempty"`
 }
+
+// Deed is what an operator did to a dead letter. It goes with the deed itself,
+// in HeaderDeed, and is the audit record's own part.
+type Deed struct {
+	Deed   string `json:"deed"` // DeedRedriven, DeedDiscarded or DeedRevealed
+	By     string `json:"by"`
+	Letter uint64 `json:"letter"` // its sequence in StreamDead
+	Stage  Stage  `json:"stage"`  // the letter's
+	// Outcome is what the operator said of the vendor call: done, not-done or "".
+	Outcome string `json:"outcome,omitempty"`
+	// Set are the ids of the parameters to save, not their values.
+	Set    []string `json:"set,omitempty"`
+	Edited bool     `json:"edited,omitempty"` // the body was
+	Note   string   `json:"note,omitempty"`   // why, in the operator's words
+}
+
+// What an operator can do to a dead letter.
+const (
+	DeedRedriven  = "redriven"
+	DeedDiscarded = "discarded"
+	DeedRevealed  = "revealed"
+)
 
 // Stands reports whether nothing came after the letter: one about a result is
 // overtaken by a later final result, one about a request by any, and by a

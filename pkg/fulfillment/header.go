@@ -35,6 +35,9 @@ const (
 	HeaderReplayed = "ce-replayed"
 	HeaderOperator = "ce-operator"
 	HeaderReplay   = "ce-replay"
+	// HeaderDeed is the Deed that a message comes from, as JSON: so who did it is
+	// stored in the same moment in which it is done.
+	HeaderDeed = "ce-deed"
 )
 
 // Source is the ce-source of every message.

@@ -3,6 +3,7 @@ package fulfillment
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -69,6 +70,13 @@ func (k Key) DeadSubject(s Stage) string {
 
 // DeadFilter matches every dead letter of the request, whatever its stage.
 func (k Key) DeadFilter() string { return RootDead + ".*." + k.tail() }
+
+// AuditSubject is fulfillment.dead.audit.<type>.<product>.<asset>.<request>.<letter>,
+// with a token more than a letter has: a record never is the request's last
+// dead letter.
+func (k Key) AuditSubject(letter uint64) string {
+	return k.DeadSubject(StageAudit) + "." + strconv.FormatUint(letter, 10)
+}
 
 // HeadFilter matches everything in StreamRequests that opens or repeats work on
 // the asset: the last message that matches it is the asset's head. Whoever

@@ -1,0 +1,77 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// PlanDiscard tells in a few words what Discard would do with the letter, or
+// fails with the error that Discard would fail with. It changes nothing.
+func PlanDiscard(ctx context.Context, r Reader, e Entry) (string, error) {
+	head, err := openHead(ctx, r, e)
+	switch {
+	case err == nil:
+		return fmt.Sprintf("leave %s to a person: its episode is closed", head.Key.Request), nil
+	case !errors.Is(err, ErrSettled) && !errors.Is(err, ErrNoSource):
+		return "", err
+	}
+	done, failed := recorded(ctx, r, e)
+	if failed != nil {
+		return "", failed
+	}
+	if done != nil {
+		return "", fmt.Errorf("dead letter %s: %w", e.ID, ErrSettled)
+	}
+	return "mark it as dealt with: it has no open episode", nil
+}
+
+// Discard leaves the episode of a dead letter to a person: it is closed, and the
+// request is not opened again although it may stay pending in Connect. Note says
+// why, and by who. A letter that has no open episode is only marked as dealt
+// with. It may be called again, and by several at once: what was dealt with
+// before fails with ErrSettled; should the record be missing, it is added.
+func Discard(ctx context.Context, o Operator, e Entry, note, by string) error {
+	deed := &fulfillment.Deed{Deed: fulfillment.DeedDiscarded, By: by, Letter: e.position(), Stage: e.Stage, Note: note}
+	now := time.Now().UTC()
+	head, err := openHead(ctx, o, e)
+	if errors.Is(err, ErrSettled) || errors.Is(err, ErrNoSource) {
+		if found, failed := complete(ctx, o, e); failed != nil || found {
+			return errors.Join(failed, fmt.Errorf("discard %s: %w", e.ID, ErrSettled))
+		}
+		return record(ctx, o, e, deed, now) // there is no episode to close
+	}
+	if err != nil {
+		return err
+	}
+	if err := closeEpisode(ctx, o, head, deed, now); err != nil {
+		if errors.Is(err, stream.ErrConflict) {
+			return settled(ctx, o, e, fmt.Errorf("discard %s: %w", e.ID, ErrSettled))
+		}
+		return fmt.Errorf("discard %s: %w", e.ID, err)
+	}
+	return record(ctx, o, e, deed, now)
+}
+
+func closeEpisode(ctx context.Context, o Operator, head episode.Head, deed *fulfillment.Deed, now time.Time) error {
+	closing, err := episode.ClosingOf(ctx, o, head.Key)
+	if err != nil {
+		return err
+	}
+	if closing.Covers(head.Episode) {
+		return stream.ErrConflict
+	}
+	h, err := deedHeader(deed)
+	if err != nil {
+		return err
+	}
+	return episode.PutEvent(ctx, o, fulfillment.EventBody{
+		RequestID: head.Key.Request, AssetID: head.Key.Asset, ProductID: head.Key.Product, Type: head.Key.Type,
+		Event: fulfillment.EventDiscarded, Episode: head.Episode, Status: "pending", Reason: deed.Note, Time: now,
+	}, closing.Last, h)
+}
