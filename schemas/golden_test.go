@@ -121,7 +121,7 @@ func TestGolden_Words_AreTheConstants(t *testing.T) {
 		}},
 		{fulfillment.SchemaDead, "stage", "examples", []string{
 			string(fulfillment.StageDecode), string(fulfillment.StageType), string(fulfillment.StageHold),
-			string(fulfillment.StageProcess), string(fulfillment.StageCommit),
+			string(fulfillment.StageProcess), string(fulfillment.StageCommit), string(fulfillment.StageAudit),
 		}},
 	} {
 		if diff := cmp.Diff(c.want, words(c.name, c.property, c.keyword)); diff != "" {

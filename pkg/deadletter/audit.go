@@ -31,6 +31,11 @@ type Record struct {
 	Reason    string            `json:"reason"`        // all of that in a sentence
 }
 
+// More is what there is to say of the deed beyond who did what, "" for nothing.
+func (r Record) More() string {
+	return (&fulfillment.Deed{Outcome: r.Outcome, Set: r.Set, Edited: r.Edited, Note: r.Note}).More()
+}
+
 // AuditFilter narrows Audit; the zero value of a field is no bound.
 type AuditFilter struct {
 	Deed    string

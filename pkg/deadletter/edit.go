@@ -26,14 +26,13 @@ var (
 // Draft is a letter's body for an operator to edit.
 type Draft struct {
 	Text []byte // indented JSON, or what the body was
-	e    Entry
 	view View
 }
 
 // NewDraft makes a draft of a view. A masked body that is not JSON can't be
 // edited, as nobody could tell where the masked values belong: ErrMasked.
 func NewDraft(v View) (*Draft, error) {
-	d := &Draft{e: v.Entry, view: v}
+	d := &Draft{view: v}
 	if len(v.Entry.Body) == 0 {
 		return nil, fmt.Errorf("edit %s: the letter has no body", v.ID)
 	}
@@ -60,22 +59,31 @@ func (d *Draft) Take(edited []byte) ([]byte, error) {
 	if bytes.Equal(bytes.TrimSpace(edited), bytes.TrimSpace(d.Text)) {
 		return nil, ErrUnchanged
 	}
+	return Unmask(d.view, edited)
+}
+
+// Unmask returns the body to send for one that was made of the view by other
+// means, a file for one; it is what Take does.
+func Unmask(view View, edited []byte) ([]byte, error) {
 	v, err := decodeJSON(edited)
 	if err != nil {
 		return nil, err
 	}
-	raw, valid := decodeBody(d.e.Body)
 	body := edited
-	if d.view.Masked && valid && !same(d.view.Body, raw) {
-		if v, err = unmask(v, d.view.Body, raw, ""); err != nil {
-			return nil, err
+	if raw, valid := decodeBody(view.Entry.Body); valid {
+		if view.Masked {
+			if v, err = unmask(v, view.Body, raw, ""); err != nil {
+				return nil, err
+			}
+			if !same(view.Body, raw) {
+				body = encode(v, "")
+			}
 		}
 		if same(v, raw) {
 			return nil, ErrUnchanged
 		}
-		body = encode(v, "")
 	}
-	if err := sameRequest(d.e, body); err != nil {
+	if err := sameRequest(view.Entry, body); err != nil {
 		return nil, err
 	}
 	return body, nil
@@ -149,6 +157,9 @@ func idOf(v any) string {
 func sameRequest(e Entry, body []byte) error {
 	if _, err := decodeJSON(body); err != nil {
 		return err
+	}
+	if bytes.Contains(body, []byte(redact.Mark)) && !bytes.Contains(e.Body, []byte(redact.Mark)) {
+		return ErrMasked
 	}
 	if e.Stream == fulfillment.StreamResults {
 		var r fulfillment.Result

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
@@ -183,17 +182,8 @@ func putRecord(ctx context.Context, o Operator, e Entry, d *fulfillment.Deed, at
 // sentence is the record in words.
 func sentence(e Entry, d *fulfillment.Deed) string {
 	text := fmt.Sprintf("dead letter %s (%s) was %s by %s", e.ID, d.Stage, d.Deed, d.By)
-	if d.Outcome != "" {
-		text += ", the vendor's part being " + strings.ReplaceAll(d.Outcome, "-", " ")
-	}
-	if len(d.Set) > 0 {
-		text += ", setting " + strings.Join(d.Set, ", ")
-	}
-	if d.Edited {
-		text += ", with its body edited"
-	}
-	if d.Note != "" {
-		text += ": " + d.Note
+	if more := d.More(); more != "" {
+		text += ": " + more
 	}
 	return text
 }

@@ -165,28 +165,6 @@ type Letter struct {
 	Audit *Deed `json:"audit,omitempty"`
 }
 
-// Deed is what an operator did to a dead letter. It goes with the deed itself,
-// in HeaderDeed, and is the audit record's own part.
-type Deed struct {
-	Deed   string `json:"deed"` // DeedRedriven, DeedDiscarded or DeedRevealed
-	By     string `json:"by"`
-	Letter uint64 `json:"letter"` // its sequence in StreamDead
-	Stage  Stage  `json:"stage"`  // the letter's
-	// Outcome is what the operator said of the vendor call: done, not-done or "".
-	Outcome string `json:"outcome,omitempty"`
-	// Set are the ids of the parameters to save, not their values.
-	Set    []string `json:"set,omitempty"`
-	Edited bool     `json:"edited,omitempty"` // the body was
-	Note   string   `json:"note,omitempty"`   // why, in the operator's words
-}
-
-// What an operator can do to a dead letter.
-const (
-	DeedRedriven  = "redriven"
-	DeedDiscarded = "discarded"
-	DeedRevealed  = "revealed"
-)
-
 // Stands reports whether nothing came after the letter: one about a result is
 // overtaken by a later final result, one about a request by any, and by a
 // retry. Head is the sequence of the asset's head, decided that of the final

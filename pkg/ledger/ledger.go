@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
@@ -36,7 +37,16 @@ type Entry struct {
 	Reason    string            `json:"reason"`
 	Episode   uint64            `json:"episode"`
 	Attempt   int               `json:"attempt"`
-	Updated   time.Time         `json:"updated"` // when it came to this state, or was last tried
+	// Opened is when this stay in pending began; zero if that is older than the
+	// stream.
+	Opened time.Time `json:"opened,omitzero"`
+	// Since is when it came to this state; while it is queued, tried or waiting,
+	// when the episode was opened or last redriven.
+	Since time.Time `json:"since,omitzero"`
+	// Next is when it will be tried again, if it is scheduled. A short retry has
+	// none: it comes within half a minute.
+	Next    time.Time `json:"next,omitzero"`
+	Updated time.Time `json:"updated"` // when it came to this state, or was last tried
 }
 
 // Step is one thing that happened to a request.
@@ -59,22 +69,33 @@ type Filter struct {
 	Type    fulfillment.Type
 	Product string
 	Asset   string
+	Request string
 	State   fulfillment.State
+	// Reason is a part of the reason, in capitals or not.
+	Reason string
+	// Since and Until bound when the request was last updated: from Since on, and
+	// before Until.
+	Since, Until time.Time
 }
 
 func (f Filter) takes(e Entry) bool {
 	return (f.Type == "" || f.Type == e.Type) && (f.Product == "" || f.Product == e.ProductID) &&
-		(f.Asset == "" || f.Asset == e.AssetID) && (f.State == "" || f.State == e.State)
+		(f.Asset == "" || f.Asset == e.AssetID) && (f.State == "" || f.State == e.State) &&
+		(f.Reason == "" || strings.Contains(strings.ToLower(e.Reason), strings.ToLower(f.Reason))) &&
+		(f.Since.IsZero() || !e.Updated.Before(f.Since)) && (f.Until.IsZero() || e.Updated.Before(f.Until))
 }
 
 // List tells where the requests that match f are, the last to change first.
 func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 	books := map[fulfillment.Key]*book{}
-	asset := "*"
+	asset, request := "*", "*"
 	if f.Asset != "" {
 		asset = fulfillment.EscapeToken(f.Asset)
 	}
-	if err := read(ctx, r, asset, "*", func(key fulfillment.Key) *book {
+	if f.Request != "" {
+		request = fulfillment.EscapeToken(f.Request)
+	}
+	if err := read(ctx, r, asset, request, func(key fulfillment.Key) *book {
 		b := books[key]
 		if b == nil {
 			b = &book{key: key}
@@ -112,6 +133,9 @@ func Show(ctx context.Context, r Reader, request string) (History, error) {
 		return History{}, fmt.Errorf("%s: %w", request, ErrNotFound)
 	}
 	slices.SortStableFunc(found.steps, func(a, b Step) int { return a.Time.Compare(b.Time) })
+	for i := range found.steps {
+		found.steps[i].Reason = found.secrets.Text(found.steps[i].Reason)
+	}
 	return History{Entry: found.entry(), Steps: found.steps}, nil
 }
 
@@ -126,6 +150,7 @@ func read(ctx context.Context, r Reader, asset, request string, of func(fulfillm
 		{fulfillment.StreamRequests, "fulfillment.*.*.*." + tail, (*book).request},
 		{fulfillment.StreamResults, "fulfillment.*.*.*." + tail, (*book).result},
 		{fulfillment.StreamDead, fulfillment.RootDead + ".*.*.*." + tail, (*book).letter},
+		{fulfillment.StreamDead, fulfillment.RootDead + "." + string(fulfillment.StageAudit) + ".*.*." + tail + ".*", (*book).letter},
 		{fulfillment.StreamEvents, fulfillment.RootEvents + ".*.*.*." + tail, (*book).event},
 	} {
 		for m, err := range r.Read(ctx, s.stream, s.filter, 1) {

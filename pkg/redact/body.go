@@ -3,6 +3,7 @@ package redact
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"regexp"
 	"strings"
@@ -84,7 +85,7 @@ func decode(data []byte) (any, bool) {
 		return nil, false
 	}
 	_, err := d.Token()
-	return v, err == io.EOF //nolint:errorlint // the decoder gives it as it is
+	return v, errors.Is(err, io.EOF)
 }
 
 // learnIDs notes the ids of objects whose type is password: elsewhere they come

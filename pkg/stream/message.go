@@ -31,6 +31,8 @@ type Stored struct {
 	// Scheduled says that the broker will store the message again later, as
 	// ScheduleAt asked it to.
 	Scheduled bool
+	// Due is when that will be, UTC; zero if it is not Scheduled.
+	Due time.Time
 	// Poison is not nil if the message is not in our wire format (a header
 	// occurs more than once). The rest then holds what could be told, with the
 	// first value of each header.

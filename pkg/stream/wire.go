@@ -58,7 +58,9 @@ func encode(subject string, msg *message.Message, keep func(key string) bool) (*
 // standard takes no account of case and NATS does.
 func decode(subject string, raw natsgo.Header, body []byte) Stored {
 	s := Stored{Message: Message{Subject: subject, Body: body, Header: make(map[string]string, len(raw))}}
-	_, s.Scheduled = raw[hdrSchedule]
+	if at, ok := raw[hdrSchedule]; ok {
+		s.Scheduled, s.Due = true, dueOf(at)
+	}
 	for key, values := range raw {
 		if strings.HasPrefix(key, brokerPrefix) {
 			continue
@@ -112,4 +114,19 @@ func decodeDelivery(m *natsgo.Msg, durable string) *Delivery {
 }
 
 // scheduleAt is the text of a schedule that fires once.
-func scheduleAt(t time.Time) string { return "@at " + t.UTC().Format(time.RFC3339Nano) }
+func scheduleAt(t time.Time) string { return scheduleOnce + t.UTC().Format(time.RFC3339Nano) }
+
+const scheduleOnce = "@at "
+
+// dueOf reads what scheduleAt wrote; zero for any other schedule.
+func dueOf(texts []string) time.Time {
+	if len(texts) != 1 {
+		return time.Time{}
+	}
+	at, once := strings.CutPrefix(texts[0], scheduleOnce)
+	due, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil || !once {
+		return time.Time{}
+	}
+	return due.UTC()
+}

@@ -25,7 +25,7 @@ func TestMain_WrongUse_SaysWhatToDo(t *testing.T) {
 		stderr string // its first line
 	}{
 		{"ded", "", 2, `headrace: there is no command "headrace ded"; did you mean dead?`},
-		{"dead", "", 2, `headrace: dead what? The commands are discard, list, redrive, show`},
+		{"dead", "", 2, `headrace: dead what? The commands are audit, discard, list, redrive, show`},
 		{"dead lsit", "", 2, `headrace: there is no command "headrace dead lsit"; did you mean list?`},
 		{"dead list x", "", 2, `headrace: headrace dead list takes no arguments, and was given "x"`},
 		{"dead list --limit -1", "", 2, `headrace: --limit -1 is below zero`},

@@ -20,26 +20,70 @@ func (p *Program) dead() *cobra.Command {
 service takes its type, a person must decide, or it was tried as often as
 something not understood may be. It waits until somebody looks.`,
 	})
-	cmd.AddCommand(p.deadList(), p.deadShow(), p.deadRedrive(), p.deadDiscard())
+	cmd.AddCommand(p.deadList(), p.deadShow(), p.deadRedrive(), p.deadDiscard(), p.deadAudit())
 	return cmd
+}
+
+// selection is the flags that say which letters.
+type selection struct {
+	filter       deadletter.Filter
+	since, until moment
+	names        []string // of its flags
+}
+
+// flags adds the flags; reason is what the one for a part of the reason is
+// called.
+func (s *selection) flags(cmd *cobra.Command, reason string) {
+	flags, f := cmd.Flags(), &s.filter
+	flags.StringVar((*string)(&f.Stage), "stage", "", "only of this `stage`: decode, type, hold, process or commit")
+	flags.StringVar((*string)(&f.Type), "type", "", "only of this request `type`")
+	flags.StringVar(&f.Product, "product", "", "only of this product's `id`")
+	flags.StringVar(&f.Asset, "asset", "", "only of this asset's `id`")
+	flags.StringVar(&f.Request, "request", "", "only of this request's `id`")
+	flags.StringVar(&f.Reason, reason, "", "only with this `text` in the reason, in capitals or not")
+	flags.Var(&s.since, "since", "only from this `time` on, or so long ago: 2026-01-31T12:00:00Z, 2h")
+	flags.Var(&s.until, "until", "only before this `time`, or so long ago")
+	s.names = []string{"stage", "type", "product", "asset", "request", reason, "since", "until"}
+	// It fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions(stages(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// given reports whether any of the flags was.
+func (s *selection) given(cmd *cobra.Command) bool {
+	for _, name := range s.names {
+		if cmd.Flags().Changed(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *selection) read() deadletter.Filter {
+	f := s.filter
+	f.Since, f.Until = s.since.at, s.until.at
+	return f
 }
 
 func (p *Program) deadList() *cobra.Command {
 	out := newOutput()
-	var f deadletter.Filter
+	sel := new(selection)
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List dead letters, the oldest first",
 		Example: `  headrace dead list
-  headrace dead list --stage hold --type purchase
-  headrace dead list --output json | jq -r '.[].request_id'`,
+  headrace dead list --stage hold --type purchase --since 2h
+  headrace dead list --reason "not known" --output json | jq -r '.[].request_id'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
 				return usagef(cmd, "--limit %d is below zero", limit)
 			}
-			entries, err := p.letters(cmd, f)
+			var entries []deadletter.Entry
+			err := p.withBroker(cmd, func(c *stream.Client) (err error) {
+				entries, err = deadletter.List(cmd.Context(), c, sel.read())
+				return err
+			})
 			if err != nil {
 				return err
 			}
@@ -53,24 +97,9 @@ func (p *Program) deadList() *cobra.Command {
 		},
 	}
 	out.flag(cmd)
-	flags := cmd.Flags()
-	flags.StringVar((*string)(&f.Stage), "stage", "", "only of this `stage`: decode, type, hold, process or commit")
-	flags.StringVar((*string)(&f.Type), "type", "", "only of this request `type`")
-	flags.StringVar(&f.Product, "product", "", "only of this product's `id`")
-	flags.StringVar(&f.Asset, "asset", "", "only of this asset's `id`")
-	flags.StringVar(&f.Request, "request", "", "only of this request's `id`")
-	flags.IntVar(&limit, "limit", 0, "at most `n`; 0 is all")
-	// It fails only for a flag that does not exist.
-	_ = cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions(stages(), cobra.ShellCompDirectiveNoFileComp))
+	sel.flags(cmd, "reason")
+	cmd.Flags().IntVar(&limit, "limit", 0, "at most `n`; 0 is all")
 	return cmd
-}
-
-func (p *Program) letters(cmd *cobra.Command, f deadletter.Filter) (entries []deadletter.Entry, err error) {
-	err = p.withBroker(cmd, func(c *stream.Client) (err error) {
-		entries, err = deadletter.List(cmd.Context(), c, f)
-		return err
-	})
-	return entries, err
 }
 
 func (p *Program) printLetters(entries []deadletter.Entry) error {

@@ -115,7 +115,7 @@ func TestDead_Letters_ListedAndShown(t *testing.T) {
 			if got.status != 0 || strings.Contains(got.stdout, "hunter2") || strings.Contains(got.stdout, "\x1b") {
 				t.Errorf("%v: status %d:\n%s%s", args, got.status, got.stdout, got.stderr)
 			}
-			for _, kept := range []string{`"ann"`, "[redacted]", "12345678901234567890", "ce-episode", `"value": ""`} {
+			for _, kept := range []string{`"ann"`, "•••", "12345678901234567890", "ce-episode", `"value": ""`} {
 				if !strings.Contains(got.stdout, kept) {
 					t.Errorf("%v: no %s in\n%s", args, kept, got.stdout)
 				}

@@ -33,17 +33,23 @@ can't go on), left (to a person, or in another state of Connect's).`,
 func (p *Program) requestsList() *cobra.Command {
 	out := newOutput()
 	var f ledger.Filter
+	var since, until moment
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List requests, the last to change first",
+		Long: `List shows where each request is. SINCE is when it came to its state; of one that
+is queued, tried or waiting, when it was opened or last redriven. NEXT is when it
+will be tried again, if that is scheduled.`,
 		Example: `  headrace requests list --state waiting
+  headrace requests list --state held --since 12h --reason template
   headrace requests list --type purchase --output json | jq -r '.[].request_id'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
 				return usagef(cmd, "--limit %d is below zero", limit)
 			}
+			f.Since, f.Until = since.at, until.at
 			var entries []ledger.Entry
 			err := p.withBroker(cmd, func(c *stream.Client) (err error) {
 				entries, err = ledger.List(cmd.Context(), c, f)
@@ -67,6 +73,10 @@ func (p *Program) requestsList() *cobra.Command {
 	flags.StringVar((*string)(&f.Type), "type", "", "only of this request `type`")
 	flags.StringVar(&f.Product, "product", "", "only of this product's `id`")
 	flags.StringVar(&f.Asset, "asset", "", "only of this asset's `id`")
+	flags.StringVar(&f.Request, "request", "", "only of this request's `id`")
+	flags.StringVar(&f.Reason, "reason", "", "only with this `text` in the reason, in capitals or not")
+	flags.Var(&since, "since", "only updated from this `time` on, or so long ago: 2026-01-31T12:00:00Z, 2h")
+	flags.Var(&until, "until", "only updated before this `time`, or so long ago")
 	flags.IntVar(&limit, "limit", 0, "at most `n`; 0 is all")
 	// It fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(states(), cobra.ShellCompDirectiveNoFileComp))
@@ -131,16 +141,17 @@ func (p *Program) printRequests(entries []ledger.Entry) error {
 	for _, e := range entries {
 		rows = append(rows, []string{
 			e.RequestID, string(e.Type), string(e.State), e.AssetID, strconv.Itoa(max(e.Attempt, 1)),
-			e.Updated.UTC().Format(time.RFC3339), shorten(e.Reason, reasonWidth),
+			timeText(e.Since), timeText(e.Updated), timeText(e.Next), shorten(e.Reason, reasonWidth),
 		})
 	}
-	return printTable(p.Stdout, []string{"REQUEST", "TYPE", "STATE", "ASSET", "ATTEMPT", "UPDATED", "REASON"}, rows)
+	return printTable(p.Stdout, []string{"REQUEST", "TYPE", "STATE", "ASSET", "ATTEMPT", "SINCE", "UPDATED", "NEXT", "REASON"}, rows)
 }
 
 func (p *Program) printHistory(h ledger.History) error {
 	rows := [][]string{
 		{"type", string(h.Type)}, {"state", string(h.State)}, {"reason", orDash(h.Reason)},
-		{"asset", h.AssetID}, {"product", h.ProductID}, {"updated", h.Updated.UTC().Format(time.RFC3339)},
+		{"asset", h.AssetID}, {"product", h.ProductID},
+		{"opened", timeText(h.Opened)}, {"since", timeText(h.Since)}, {"updated", timeText(h.Updated)}, {"next try", timeText(h.Next)},
 	}
 	if err := printTable(p.Stdout, []string{"request", h.RequestID}, rows); err != nil {
 		return err
@@ -159,6 +170,14 @@ func (p *Program) printHistory(h ledger.History) error {
 		return err
 	}
 	return printTable(p.Stdout, []string{"TIME", "EPISODE", "ATTEMPT", "STEP", "REASON"}, steps)
+}
+
+// timeText is a time for a table, - for none.
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
 }
 
 // states are what --state completes to.
