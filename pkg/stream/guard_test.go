@@ -144,3 +144,41 @@ func lateCalls(t *testing.T, drain, from, upTo time.Duration) {
 		t.Errorf("the next process is refused: %v", err)
 	}
 }
+
+// An embedded broker stops together with the handlers. What goes back must not
+// rest for the ack wait then.
+func TestRun_StopsWithTheBroker_WhatGoesBackComesAtOnceAfterTheRestart(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	c := connect(t, b)
+	apply(t, c, one(func(d *stream.Consumer) { d.AckWait = time.Minute }))
+	fill(t, c, 3)
+	begun, stopping := make(chan struct{}, 3), make(chan struct{})
+	c.Handle("worker", 2, func(context.Context, *stream.Delivery) error {
+		begun <- struct{}{}
+		<-stopping
+		return stream.RetryAfter(errors.New("call not begun"), 0)
+	})
+	stop := start(t, c)
+	within(t, "one is in hand", begun)
+	within(t, "another is in hand", begun)
+	time.AfterFunc(100*time.Millisecond, func() { close(stopping) })
+	if err := stop(); err != nil {
+		t.Errorf("Run = %v", err)
+	}
+	c.Close()
+	b.Stop()
+	b.Start()
+	restarted := time.Now()
+	next := connect(t, b)
+	apply(t, next, one(func(d *stream.Consumer) { d.AckWait = time.Minute }))
+	got := make(chan int, 3)
+	next.Handle("worker", 3, func(_ context.Context, d *stream.Delivery) error { got <- d.Attempt; return nil })
+	start(t, next)
+	for range 3 {
+		within(t, "a message", got)
+	}
+	if took := time.Since(restarted); took > 20*time.Second {
+		t.Errorf("they came after %s", took)
+	}
+}

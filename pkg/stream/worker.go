@@ -14,7 +14,10 @@ import (
 
 const (
 	ackDone = "+ACK"
-	nakNow  = "-NAK"
+	// nakNow says a delay of none: nats-server forgets a negative acknowledgement
+	// without a delay when it stops, as an embedded broker does right after, and
+	// the message would rest for the ack wait.
+	nakNow = `-NAK {"delay":0}`
 )
 
 func nakAfter(d time.Duration) string {
