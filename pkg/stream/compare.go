@@ -72,7 +72,7 @@ func (f Fault) refusal() error {
 	return fmt.Errorf("%w: %s: %s; delete it (%s), and it is made as declared", ErrUnchangeable, f.Object(), f.Detail, what)
 }
 
-// ErrUnchangeable: a stream or durable differs from what is declared, in what
+// ErrUnchangeable says that a stream or durable differs from what is declared, in what
 // the broker does not change once it is made.
 var ErrUnchangeable = errors.New("the broker has it otherwise and does not change it")
 
