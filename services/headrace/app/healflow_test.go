@@ -70,6 +70,15 @@ func TestHeal_StreamLostWhileACustomerIsAsked_AnswerIsCarriedOut(t *testing.T) {
 			if n := f.asked(); n != 1 {
 				t.Errorf("the customer was asked %d times", n)
 			}
+			opened := 0
+			for _, err := range f.client.Read(t.Context(), fulfillment.StreamRequests, fulfillment.RootRequests+".*.*.*."+id, 1) {
+				if opened++; err != nil {
+					t.Fatal(err)
+				}
+			}
+			if opened > 2 { // one each for the question and the answer
+				t.Errorf("%d episodes were opened", opened)
+			}
 		})
 	}
 }
