@@ -16,7 +16,7 @@ func (w *world) chaos() {
 	lastBroker := began
 	for {
 		took := time.Since(began)
-		if took > w.plan.atLeast && w.book.kills() >= w.plan.kills || took > w.plan.atMost {
+		if took > w.plan.atMost || took > w.plan.atLeast && w.book.kills() >= w.plan.kills && len(w.untried()) == 0 {
 			break
 		}
 		switch n := w.roll(100); {
@@ -32,7 +32,7 @@ func (w *world) chaos() {
 		default:
 			w.spoil()
 		}
-		if !pause(w.done, time.Duration(100+w.roll(300))*time.Millisecond) {
+		if !pause(w.done, time.Duration(50+w.roll(200))*time.Millisecond) {
 			return
 		}
 	}

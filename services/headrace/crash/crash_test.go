@@ -36,7 +36,7 @@ func modes() []mode {
 //	CRASH_KEEP=dir       logs and streams stay
 func ordered(t *testing.T) plan {
 	t.Helper()
-	p := plan{kills: 50, atMost: 75 * time.Second, ackWait: 3 * time.Second, seed: rand.Uint64N(1e6), off: os.Getenv("CRASH_OFF")}
+	p := plan{kills: 100, atMost: 75 * time.Second, ackWait: 3 * time.Second, seed: rand.Uint64N(1e6), off: os.Getenv("CRASH_OFF")}
 	number := func(name string, to *int) bool {
 		text := os.Getenv(name)
 		if text == "" {
@@ -83,6 +83,9 @@ func TestCrash_ProcessesDie_NothingIsLostOrDoneTwice(t *testing.T) {
 			a := w.run()
 			for _, v := range a.found {
 				t.Error(v)
+			}
+			if left := w.untried(); len(left) > 0 {
+				t.Logf("NOT TRIED: %v", left)
 			}
 			for _, f := range w.faults {
 				t.Error(f)

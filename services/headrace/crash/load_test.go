@@ -15,7 +15,7 @@ const (
 	paramTenant = "subscription_id"
 
 	// together is how many subscriptions are worked on at once.
-	together = 16
+	together = 20
 )
 
 func product() connectsim.Product {
@@ -123,7 +123,7 @@ func (l *load) next(c *chain) {
 
 func (l *load) begin() {
 	n := len(l.chains)
-	c := &chain{kind: map[int]string{3: slow, 5: forgetful, 9: byHand, 11: forPersons}[n%16]}
+	c := &chain{kind: map[int]string{1: slow, 4: forPersons, 5: forgetful, 6: slow, 9: byHand, 11: forPersons}[n%12]}
 	if c.kind == "" {
 		c.kind = plain
 	}

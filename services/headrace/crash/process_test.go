@@ -46,6 +46,7 @@ type process struct {
 	done chan struct{} // closed when it is gone
 	said string        // the last of its log, once it is gone
 	race bool          // the race detector spoke; once it is gone
+	ran  bool          // it came so far as to say that it runs
 }
 
 // launch starts the binary. What it says goes to log, and struck is told of
@@ -91,6 +92,9 @@ func (p *process) listen(from io.ReadCloser, log io.Writer, struck func(failpoin
 		_, _ = fmt.Fprintln(log, line)
 		if last = append(last, line); len(last) > most && !p.race {
 			last = last[1:]
+		}
+		if strings.Contains(line, `"msg":"running"`) {
+			p.ran = true
 		}
 		if strings.Contains(line, "WARNING: DATA RACE") {
 			p.race = true

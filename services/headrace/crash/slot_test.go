@@ -109,7 +109,7 @@ func (s *slot) buried(p *process) bool {
 	switch {
 	case p.race:
 		s.world.fault("data race in %v:\n%s", s.args, p.said)
-	case !p.killed() && s.world.brokerIsUp():
+	case !p.killed() && p.ran:
 		s.world.fault("%v ended by itself, with status %d:\n%s", s.args, p.cmd.ProcessState.ExitCode(), tail(p.said))
 		return false
 	}

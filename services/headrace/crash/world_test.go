@@ -2,11 +2,13 @@ package crash
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,7 +80,7 @@ func newWorld(t *testing.T, m mode, p plan) *world {
 	}
 	if keep := os.Getenv("CRASH_KEEP"); keep != "" {
 		w.dir = filepath.Join(keep, m.name+p.off)
-		if err := os.MkdirAll(w.dir, 0o700); err != nil {
+		if err := errors.Join(os.RemoveAll(w.dir), os.MkdirAll(w.dir, 0o700)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -154,8 +156,8 @@ func (w *world) brokerIsUp() bool {
 	return true
 }
 
-// charge arms one point for a process that starts: that which was tried least,
-// else one at random; some processes none.
+// charge arms a few points for a process that starts, rather those that were
+// tried less; some processes none.
 func (w *world) charge(points []failpoint.Point) string {
 	select {
 	case <-w.quiet:
@@ -164,20 +166,27 @@ func (w *world) charge(points []failpoint.Point) string {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(points) == 0 || w.random.IntN(5) == 0 {
+	if len(points) == 0 || w.random.IntN(6) == 0 {
 		return ""
 	}
-	least := points[w.random.IntN(len(points))]
-	for _, p := range points {
-		if w.random.IntN(2) == 0 && w.book.tried(string(p)) < w.book.tried(string(least)) {
-			least = p
+	var charges []string
+	for range 3 {
+		p, other := points[w.random.IntN(len(points))], points[w.random.IntN(len(points))]
+		if w.book.tried(string(other)) < w.book.tried(string(p)) {
+			p = other
 		}
+		action := failpoint.Kill
+		if w.random.IntN(7) == 0 {
+			action = failpoint.Stop
+		}
+		charges = append(charges, fmt.Sprintf("%s=%s@%d", p, action, 1+w.random.IntN(4)))
 	}
-	action := failpoint.Kill
-	if w.random.IntN(6) == 0 {
-		action = failpoint.Stop
-	}
-	return fmt.Sprintf("%s=%s@%d", least, action, 1+w.random.IntN(3))
+	return strings.Join(charges, ",")
+}
+
+// untried lists the windows that no process has died in.
+func (w *world) untried() []failpoint.Point {
+	return slices.DeleteFunc(slices.Concat(endPoints(), typePoints()), func(p failpoint.Point) bool { return w.book.tried(string(p)) > 0 })
 }
 
 func (w *world) fault(format string, args ...any) {
