@@ -40,11 +40,12 @@ func (l *leases) setWait(d time.Duration) {
 	l.wait = d
 }
 
-// take begins a lease on the message that is answered at reply.
-func (l *leases) take(reply string) *lease {
+// take begins a lease on the message that is answered at reply, and was sent
+// after since.
+func (l *leases) take(reply string, since time.Time) *lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := &lease{reply: reply, renewed: time.Now(), lost: make(chan struct{}), wait: l.wait}
+	h := &lease{reply: reply, renewed: since, lost: make(chan struct{}), wait: l.wait}
 	l.held[h] = struct{}{}
 	return h
 }

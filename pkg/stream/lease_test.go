@@ -131,3 +131,49 @@ func TestLease_LineStalls_StaleWorkerDoesNotAcknowledge(t *testing.T) {
 	close(free)
 	until(t, "done", func() bool { return b.Pending("WORK", "worker") == 0 })
 }
+
+// A message that lay on a stalled line for longer than the ack wait is in other
+// hands when it arrives: the late worker must neither handle nor refuse it.
+func TestLease_ArrivesLate_IsLeftToOthers(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	line := streamtest.Between(t, b)
+	late := connect(t, b, func(o *stream.Options) { o.URL = line.URL() })
+	other := connect(t, b)
+	apply(t, other, one(shortWait))
+	handled := make(chan uint64, 8)
+	late.Handle("worker", 1, func(_ context.Context, d *stream.Delivery) error { handled <- d.Sequence; return nil })
+	start(t, late)
+	fill(t, other, 1)
+	if seq := within(t, "the worker works", handled); seq != 1 {
+		t.Fatalf("handled %d", seq)
+	}
+	// Its next request for messages is at the broker before the line stalls.
+	until(t, "asked for more", func() bool { return b.Waiting("WORK", "worker") == 1 })
+	line.Stall(true)
+	fill(t, other, 1)
+	until(t, "the message is on the line", func() bool { return b.Pending("WORK", "worker") == 1 })
+
+	taken, free := make(chan int, 8), make(chan struct{})
+	other.Handle("worker", 1, func(_ context.Context, d *stream.Delivery) error {
+		taken <- d.Attempt
+		<-free
+		return nil
+	})
+	start(t, other)
+	if n := within(t, "the other has it", taken); n < 2 {
+		t.Fatalf("attempt %d", n)
+	}
+	line.Stall(false)
+	fill(t, other, 1) // comes to the late worker after what was late
+	if seq := within(t, "the late worker goes on", handled); seq != 3 {
+		t.Errorf("handled %d, which another has in hand", seq)
+	}
+	close(free)
+	until(t, "done", func() bool { return b.Pending("WORK", "worker") == 0 })
+	select {
+	case n := <-taken:
+		t.Errorf("attempt %d: it was taken from the one who had it", n)
+	default:
+	}
+}

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// pullExpires is how long the broker keeps a request for messages. It also
-	// bounds how late a consumer that was paused goes on.
+	// pullExpires is how long the broker keeps a request for messages, but never
+	// longer than a third of the ack wait: see take. It also bounds how late a
+	// consumer that was paused goes on.
 	pullExpires   = 10 * time.Second
 	pullHeartbeat = 2 * time.Second
 	// pullLost is the silence after which a request is taken to be lost.
@@ -32,7 +33,9 @@ type puller struct {
 	nc      *nats.Conn
 	size    int
 	subject string
+	expires time.Duration
 	credit  int
+	asked   []asking // what the credit is made of, the oldest first
 	busy    atomic.Int64
 	// inbox is new with every binding: what the broker still sends to the old
 	// one was asked for by an account that is closed.
@@ -40,6 +43,18 @@ type puller struct {
 	in    chan *nats.Msg
 	heard time.Time
 	epoch uint64 // how often the connection had been made again when bound
+}
+
+// asking is a request for messages that the broker may still serve.
+type asking struct {
+	at   time.Time
+	left int
+}
+
+// arrival is a message that has come. It was sent after since.
+type arrival struct {
+	msg   *nats.Msg
+	since time.Time
 }
 
 // bind opens an inbox for the consumer.
@@ -50,13 +65,14 @@ func (p *puller) bind(info *jetstream.ConsumerInfo) error {
 	if err != nil {
 		return fmt.Errorf("open inbox: %w", err)
 	}
-	p.inbox, p.in, p.credit, p.heard, p.epoch = sub, in, 0, time.Now(), epoch
+	p.inbox, p.in, p.credit, p.asked, p.heard, p.epoch = sub, in, 0, nil, time.Now(), epoch
+	p.expires = min(pullExpires, info.Config.AckWait/3)
 	p.subject = "$JS.API.CONSUMER.MSG.NEXT." + info.Stream + "." + info.Name
 	return nil
 }
 
 // leave closes the inbox and returns the messages that lie in it.
-func (p *puller) leave() []*nats.Msg {
+func (p *puller) leave() []arrival {
 	if p.inbox == nil {
 		return nil
 	}
@@ -69,7 +85,7 @@ func (p *puller) leave() []*nats.Msg {
 	if err != nil || !p.nc.IsConnected() {
 		_ = p.inbox.Unsubscribe() // the connection is away: nothing can come
 	}
-	var left []*nats.Msg
+	var left []arrival
 	for {
 		select {
 		case m, ok := <-p.in:
@@ -77,9 +93,11 @@ func (p *puller) leave() []*nats.Msg {
 				p.forget()
 				return left
 			}
-			if !isStatus(m) {
-				left = append(left, m)
+			if isStatus(m) {
+				_ = p.status(m, m.Header.Get("Status")) // for what it says of requests
+				continue
 			}
+			left = append(left, arrival{m, p.spend(1)})
 		default:
 			p.forget()
 			return left
@@ -87,7 +105,7 @@ func (p *puller) leave() []*nats.Msg {
 	}
 }
 
-func (p *puller) forget() { p.inbox, p.in, p.credit = nil, nil, 0 }
+func (p *puller) forget() { p.inbox, p.in, p.credit, p.asked = nil, nil, 0, nil }
 
 // pull asks for as many messages as there are free workers, unless so few are
 // free that it is better to wait for more.
@@ -100,10 +118,11 @@ func (p *puller) pull() error {
 		Batch     int           `json:"batch"`
 		Expires   time.Duration `json:"expires"`
 		Heartbeat time.Duration `json:"idle_heartbeat"`
-	}{free, pullExpires, pullHeartbeat})
+	}{free, p.expires, min(pullHeartbeat, p.expires/4)})
 	if err != nil {
 		return err
 	}
+	p.asked = append(p.asked, asking{time.Now(), free})
 	if err := p.nc.PublishRequest(p.subject, p.inbox.Subject, req); err != nil {
 		return fmt.Errorf("ask for messages: %w", err)
 	}
@@ -117,11 +136,31 @@ func (p *puller) pull() error {
 // done gives a worker back.
 func (p *puller) done() { p.busy.Add(-1) }
 
-// take counts a message that has come.
-func (p *puller) take() {
+// take counts a message that has come, and tells since when it may have been
+// on its way: a line that stalled, or a process that slept, brings it later than
+// its ack wait allows, and by then it is in other hands.
+func (p *puller) take() (since time.Time) {
 	p.heard = time.Now()
-	p.credit = max(p.credit-1, 0)
 	p.busy.Add(1)
+	return p.spend(1)
+}
+
+// spend takes n off the credit and tells when what the first of it is made of
+// was asked for. Whichever request the broker served: what was asked for before
+// that is used up, so that this was sent later.
+func (p *puller) spend(n int) (since time.Time) {
+	p.credit = max(p.credit-n, 0)
+	if len(p.asked) > 0 {
+		since = p.asked[0].at
+	}
+	for n > 0 && len(p.asked) > 0 {
+		spent := min(n, p.asked[0].left)
+		n -= spent
+		if p.asked[0].left -= spent; p.asked[0].left == 0 {
+			p.asked = p.asked[1:]
+		}
+	}
+	return since
 }
 
 // lost reports that the broker has been silent where it owes an answer.
@@ -150,7 +189,7 @@ func (p *puller) status(m *nats.Msg, code string) error {
 		// nothing of it ends them all.
 		text := m.Header.Get(hdrPending)
 		if n, err := strconv.Atoi(text); err == nil {
-			p.credit = max(p.credit-n, 0)
+			p.spend(n)
 			return nil
 		}
 		return fmt.Errorf("%w: %s", errGone, m.Header.Get("Description"))
@@ -228,9 +267,8 @@ func (s *subscription) receive(m *nats.Msg) {
 		}
 		return
 	}
-	s.puller.take()
 	// There is room: no more is in hand than there are workers.
-	s.work <- &delivery{msg: m, lease: s.leases.take(m.Reply)}
+	s.work <- &delivery{msg: m, lease: s.leases.take(m.Reply, s.puller.take())}
 }
 
 func (s *subscription) pull() {
@@ -263,8 +301,15 @@ func (s *subscription) bind(ctx context.Context) {
 
 // unbind gives back what lies in the inbox and closes it.
 func (s *subscription) unbind(why error) {
-	for _, m := range s.puller.leave() {
-		s.reply(m.Reply, nakNow)
-	}
+	s.giveBack()
 	s.client.setBinding(s.durable, why)
+}
+
+// giveBack refuses what lies in the inbox and closes it. What lies there for
+// so long that it may be in other hands is left alone: a refusal would take it
+// from them.
+func (s *subscription) giveBack() {
+	for _, m := range s.puller.leave() {
+		s.refuse(&delivery{msg: m.msg, lease: s.leases.take(m.msg.Reply, m.since)})
+	}
 }

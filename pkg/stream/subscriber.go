@@ -151,9 +151,7 @@ func (s *subscription) drain() {
 	began := time.Now()
 	s.stopping.Store(&began)
 	close(s.untaken)
-	for _, m := range s.puller.leave() {
-		s.reply(m.Reply, nakNow)
-	}
+	s.giveBack()
 	close(s.work)
 	done := make(chan struct{})
 	go func() {

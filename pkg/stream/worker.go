@@ -54,6 +54,9 @@ func (s *subscription) carry(d *delivery) {
 		return
 	default:
 	}
+	if !s.leases.good(d.lease) {
+		return // it came too late: somebody else has it
+	}
 	select {
 	case s.out <- msg:
 	case <-s.untaken:

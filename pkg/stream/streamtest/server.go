@@ -100,3 +100,14 @@ func (b *Broker) Pending(stream, durable string) int {
 	}
 	return c.CachedInfo().NumAckPending
 }
+
+// Waiting is how many requests for messages a consumer has open.
+func (b *Broker) Waiting(stream, durable string) int {
+	b.t.Helper()
+	c, err := b.JetStream().Consumer(context.Background(), stream, durable)
+	if err != nil {
+		b.t.Errorf("look up consumer %s: %v", durable, err)
+		return -1
+	}
+	return c.CachedInfo().NumWaiting
+}
