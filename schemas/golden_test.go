@@ -117,7 +117,7 @@ func TestGolden_Words_AreTheConstants(t *testing.T) {
 		{fulfillment.SchemaIntent, "state", "enum", []string{string(fulfillment.IntentCalling), string(fulfillment.IntentNotDone)}},
 		{fulfillment.SchemaEvent, "event", "examples", []string{
 			string(fulfillment.EventApproved), string(fulfillment.EventFailed), string(fulfillment.EventInquiring),
-			string(fulfillment.EventLeft), string(fulfillment.EventDiscarded),
+			string(fulfillment.EventLeft), string(fulfillment.EventDiscarded), string(fulfillment.EventReplayed),
 		}},
 		{fulfillment.SchemaDead, "stage", "examples", []string{
 			string(fulfillment.StageDecode), string(fulfillment.StageType), string(fulfillment.StageHold),

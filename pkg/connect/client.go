@@ -40,6 +40,7 @@ type Client struct {
 	Templates     *TemplatesService
 	Conversations *ConversationsService
 	Accounts      *AccountsService
+	Assets        *AssetsService
 }
 
 // NewClient returns a client of the API at endpoint, e.g.
@@ -71,6 +72,7 @@ func NewClient(endpoint, key string, opts ...Option) (*Client, error) {
 	c.Templates = &TemplatesService{client: c}
 	c.Conversations = &ConversationsService{client: c}
 	c.Accounts = &AccountsService{client: c}
+	c.Assets = &AssetsService{client: c}
 	return c, nil
 }
 

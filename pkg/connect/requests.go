@@ -14,6 +14,7 @@ type RequestQuery struct {
 	Products []string // PRD-…
 	Statuses []string // StatusPending, …
 	Types    []string // purchase, …; for tier configuration requests setup, …
+	Assets   []string // AS-…; no bound on tier configuration requests
 }
 
 // Approval is what the customer is told: one of the two must be set.
@@ -25,7 +26,8 @@ type Approval struct {
 // List returns the rows that q selects, by creation, then id. Rows that leave
 // the selection while the pages are read do not make it lose others.
 func (s *RequestsService) List(ctx context.Context, q RequestQuery) ([]Row, error) {
-	filter := And(anyOf("asset.product.id", q.Products), anyOf("status", q.Statuses), anyOf("type", q.Types))
+	filter := And(anyOf("asset.product.id", q.Products), anyOf("status", q.Statuses), anyOf("type", q.Types),
+		anyOf("asset.id", q.Assets))
 	return s.client.listRows(ctx, "/requests", filter, decodeRow)
 }
 

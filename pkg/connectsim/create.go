@@ -16,6 +16,9 @@ func (s *Server) createRequest(c *call) (answer, error) {
 	if kind == "" {
 		return answer{}, invalid("type", "This field is required.")
 	}
+	if kind == typeAdjustment && s.opts.RefuseAdjustments {
+		return answer{}, invalid("type", "Adjustment requests are not available for this product.")
+	}
 	var asset object
 	var err error
 	if id := text(c.body, "asset", "id"); id != "" {

@@ -44,6 +44,9 @@ type Options struct {
 	// ConfirmSubmitsDraft lets confirm also move a draft to pending. Sources
 	// disagree; without it only a revoking request can be confirmed.
 	ConfirmSubmitsDraft bool
+	// RefuseAdjustments refuses to create adjustment requests, as Connect may do
+	// to a product or an account.
+	RefuseAdjustments bool
 	// AssetWhileCancelling is the asset's status while its cancellation is
 	// open; terminating if empty.
 	AssetWhileCancelling string

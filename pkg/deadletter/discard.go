@@ -70,8 +70,12 @@ func closeEpisode(ctx context.Context, o Operator, head episode.Head, deed *fulf
 	if err != nil {
 		return err
 	}
+	status := "pending"
+	if head.Replay > 0 {
+		status = "approved" // and only to be carried out again
+	}
 	return episode.PutEvent(ctx, o, fulfillment.EventBody{
 		RequestID: head.Key.Request, AssetID: head.Key.Asset, ProductID: head.Key.Product, Type: head.Key.Type,
-		Event: fulfillment.EventDiscarded, Episode: head.Episode, Status: "pending", Reason: deed.Note, Time: now,
+		Event: fulfillment.EventDiscarded, Episode: head.Episode, Status: status, Reason: deed.Note, Time: now,
 	}, closing.Last, h)
 }

@@ -31,6 +31,7 @@ type Head struct {
 	Sequence uint64 // 0: the asset never had one
 	Episode  uint64
 	Attempt  int
+	Replay   int    // the round, where an approved request is carried out again
 	Root     string // RootRequests, RootSchedules or RootRetries
 	Key      fulfillment.Key
 	Stored   *stream.Stored
@@ -54,6 +55,7 @@ func HeadOf(ctx context.Context, r Reader, asset string) (Head, error) {
 		Sequence: m.Sequence,
 		Episode:  fulfillment.Episode(m.Header, m.Sequence),
 		Attempt:  fulfillment.Attempt(m.Header),
+		Replay:   fulfillment.Number(m.Header, fulfillment.HeaderReplay),
 		Root:     root,
 		Key:      key,
 		Stored:   m,

@@ -88,6 +88,9 @@ type Result struct {
 	IfRefused Decision `json:"if_refused,omitempty"`
 	// Template is what the customer is told; none is the product's default.
 	Template Template `json:"template,omitzero"`
+	// Replay is the round of a request that is carried out again although it was
+	// approved; 0 is none.
+	Replay int `json:"replay,omitempty"`
 }
 
 // Key names the request of r.

@@ -16,12 +16,15 @@ const (
 	// EventDiscarded closes an episode that an operator left to a person. The
 	// request may still be pending in Connect; it is not opened again.
 	EventDiscarded Event = "discarded"
+	// EventReplayed closes an episode in which an approved request was carried
+	// out at the vendor again: a fact of its own, not a second approval.
+	EventReplayed Event = "replayed"
 )
 
 // Closes reports whether e closes an episode.
 func (e Event) Closes() bool {
 	switch e {
-	case EventApproved, EventFailed, EventInquiring, EventLeft, EventDiscarded:
+	case EventApproved, EventFailed, EventInquiring, EventLeft, EventDiscarded, EventReplayed:
 		return true
 	}
 	return false

@@ -117,6 +117,12 @@ func Episode(h map[string]string, sequence uint64) uint64 {
 // Attempt is the attempt that h names, at least 1.
 func Attempt(h map[string]string) int { return max(Number(h, HeaderAttempt), 1) }
 
+// ReplayID names a request's round of being carried out again: the key of its
+// vendor calls.
+func ReplayID(request string, round int) string {
+	return request + "/replay-" + strconv.Itoa(round)
+}
+
 // Number is the small number that h holds under name, else 0.
 func Number(h map[string]string, name string) int {
 	const most = 1 << 20 // what is beyond is none of ours

@@ -21,7 +21,7 @@ const (
 // StateOf is the state of a request whose episode e closed.
 func StateOf(e Event) State {
 	switch e {
-	case EventApproved:
+	case EventApproved, EventReplayed:
 		return StateApproved
 	case EventFailed:
 		return StateFailed

@@ -86,6 +86,14 @@ func HeadFilter(asset string) string {
 	return "fulfillment.*.*.*." + EscapeToken(asset) + ".*"
 }
 
+// RequestFilter matches everything in StreamRequests about the request.
+func (k Key) RequestFilter() string { return "fulfillment.*." + k.tail() }
+
+// AssetFilter matches the messages of one type about an asset below root.
+func AssetFilter(root string, t Type, asset string) string {
+	return root + "." + EscapeToken(string(t)) + ".*." + EscapeToken(asset) + ".*"
+}
+
 func (k Key) tail() string {
 	return strings.Join([]string{
 		EscapeToken(string(k.Type)), EscapeToken(k.Product),

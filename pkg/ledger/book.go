@@ -60,6 +60,9 @@ func (b *book) request(m *stream.Stored) {
 	what := map[string]string{
 		fulfillment.RootRequests: "requested", fulfillment.RootSchedules: "scheduled", fulfillment.RootRetries: "tried again",
 	}[root]
+	if round := fulfillment.Number(m.Header, fulfillment.HeaderReplay); round > 0 && root == fulfillment.RootRequests {
+		what = fmt.Sprintf("requested again, round %d", round)
+	}
 	deed, reason, done := b.deed(m)
 	if done {
 		what = deed

@@ -27,6 +27,7 @@ func (p *Processor) read(d *stream.Delivery) (*Work, error) {
 		Key:     key,
 		Episode: fulfillment.Episode(d.Header, d.Sequence),
 		Attempt: fulfillment.Attempt(d.Header) + d.Attempt - 1,
+		Replay:  fulfillment.Number(d.Header, fulfillment.HeaderReplay),
 		polls:   fulfillment.Number(d.Header, fulfillment.HeaderPolls),
 		faults:  fulfillment.Number(d.Header, fulfillment.HeaderFaults),
 		publish: p.publish, log: p.log, now: p.now,

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/episode"
 	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
@@ -15,14 +14,17 @@ import (
 // decide asks the service, unless the message is old or comes again and Connect
 // says that the request is not pending any more.
 func (p *Processor) decide(ctx context.Context, d *stream.Delivery, w *Work) (Verdict, error) {
-	if w.Attempt > 1 || p.now().Sub(d.Time) > staleAfter {
+	if w.Attempt > 1 || p.now().Sub(d.Time) > staleAfter || w.Replay > 0 {
 		status, err := p.status(ctx, w.Key)
 		if err != nil {
 			return Verdict{}, Transient(fmt.Errorf("check status of %s: %w", w.Key.Request, err), 0)
 		}
-		if status != connect.StatusPending {
+		if status != w.expected() {
 			return Verdict{Decision: fulfillment.Recheck, Reason: "found " + quoteStatus(status) + " in Connect"}, nil
 		}
+	}
+	if err := p.rebase(ctx, w); err != nil {
+		return Verdict{}, Transient(err, 0)
 	}
 	profile, err := p.profiles(w)
 	if err != nil {
@@ -47,7 +49,7 @@ func (p *Processor) decide(ctx context.Context, d *stream.Delivery, w *Work) (Ve
 			return Verdict{Decision: fulfillment.Hold, Reason: err.Error(), Params: v.Params}, nil
 		}
 	}
-	return v, nil
+	return w.onReplay(v), nil
 }
 
 // safely makes an error of a panic, so that it is counted like all that is not
@@ -141,7 +143,7 @@ func (p *Processor) publish(ctx context.Context, w *Work, v Verdict) error {
 		RequestID: w.Key.Request, AssetID: w.Key.Asset, ProductID: w.Key.Product, Type: w.Key.Type,
 		Episode: w.Episode, Attempt: w.Attempt, Decision: v.Decision, Reason: v.Reason,
 		Params: v.Params, Template: v.Template, Time: p.now().UTC(),
-		IfRefused: w.ifRefused(),
+		IfRefused: w.ifRefused(), Replay: w.Replay,
 	}
 	step := "decided"
 	if v.Decision == fulfillment.Wait {

@@ -14,10 +14,14 @@ import (
 )
 
 // IdempotencyKey is the key of the request's vendor calls: its id, so that the
-// call of a later episode is the same call.
+// call of a later episode is the same call; of a replay its round's, as its
+// calls are to have their effect once more.
 func (w *Work) IdempotencyKey() string {
 	if failpoint.Off(failpoint.NoKey) {
 		return fmt.Sprintf("%s-%d", w.Key.Request, w.now().UnixNano())
+	}
+	if w.Replay > 0 {
+		return fulfillment.ReplayID(w.Key.Request, w.Replay)
 	}
 	return w.Key.Request
 }
@@ -37,6 +41,9 @@ func (w *Work) OpenCall(ctx context.Context) (*fulfillment.Intent, error) {
 		return nil, fmt.Errorf("read intent of %s: sequence %d: %w", w.Key.Request, m.Sequence, err)
 	}
 	w.intents = m.Sequence
+	if w.Replay > 0 && in.IdempotencyKey != w.IdempotencyKey() {
+		return nil, nil // a call that the vendor has lost
+	}
 	if in.State == fulfillment.IntentNotDone || failpoint.Off(failpoint.NoIntent) {
 		return nil, nil
 	}

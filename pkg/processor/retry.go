@@ -127,7 +127,8 @@ func (p *Processor) schedule(ctx context.Context, d *stream.Delivery, w *Work, p
 		}
 	}
 	for name, value := range d.Header { // what others added stays
-		if _, ours := header[name]; !ours {
+		_, ours := header[name]
+		if !ours && name != fulfillment.HeaderReplayed && name != fulfillment.HeaderOperator { // no person made this one
 			header[name] = value
 		}
 	}

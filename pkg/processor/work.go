@@ -19,6 +19,9 @@ type Work struct {
 	Episode uint64
 	// Attempt counts every try of this episode, from 1.
 	Attempt int
+	// Replay is the round of a request that is carried out again although it was
+	// approved; 0 is none.
+	Replay int
 	// Waited reports that this episode was decided Wait before.
 	Waited bool
 

@@ -29,6 +29,7 @@ type Source interface {
 	episode.Reader
 	episode.Writer
 	Read(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
+	Get(ctx context.Context, name string, sequence uint64) (*stream.Stored, error)
 	ConsumerState(ctx context.Context, durable string) (stream.ConsumerState, error)
 }
 
@@ -93,6 +94,11 @@ const (
 	DoneNothing = "nothing" // there was nothing to do
 	DoneLater   = "later"   // it could not be done yet: run the replay again
 	DoneFailed  = "failed"
+	// DoneReplayed, DoneHeld and DoneDead end a step of Again: its request was
+	// carried out once more, or is left to a person.
+	DoneReplayed = "replayed"
+	DoneHeld     = "held"
+	DoneDead     = "dead"
 )
 
 // Step is one message to replay, or one that is left alone, and why.
@@ -113,14 +119,16 @@ type Step struct {
 	// Reason says more of Done.
 	Reason string `json:"reason,omitempty"`
 
-	// do does it; nil where nothing is to be done. by names the operator.
+	// todo is false where nothing is to be done.
+	todo bool
+	// do does it; by names the operator. A plan of Again does without.
 	do func(ctx context.Context, by string) error
 	// closes is the episode whose end tells how it went on; 0: there is none.
 	closes uint64
 }
 
 // ToDo reports whether Run would do anything for the step.
-func (s *Step) ToDo() bool { return s.do != nil }
+func (s *Step) ToDo() bool { return s.todo }
 
 func (s *Step) key() fulfillment.Key {
 	return fulfillment.Key{Type: s.Type, Product: s.ProductID, Asset: s.AssetID, Request: s.RequestID}
@@ -135,7 +143,7 @@ func stepOf(key fulfillment.Key, episode, sequence uint64) Step {
 
 // nothing makes s a step that does nothing.
 func (s Step) nothing(format string, args ...any) Step {
-	s.Would, s.do = "nothing to do: "+fmt.Sprintf(format, args...), nil
+	s.Would, s.todo = "nothing to do: "+fmt.Sprintf(format, args...), false
 	return s
 }
 

@@ -59,7 +59,7 @@ func planRequest(ctx context.Context, s Source, m *stream.Stored) (Step, error) 
 	if call {
 		step.Would += ", with the key of the call begun before, or hold it where the vendor honours none"
 	}
-	step.closes = head.Episode
+	step.todo, step.closes = true, head.Episode
 	step.do = func(ctx context.Context, by string) error { return sendRequest(ctx, s, head, by) }
 	return step, nil
 }
@@ -81,25 +81,18 @@ func whyNotRequest(ctx context.Context, s Source, step Step, head episode.Head) 
 	if err != nil || decided {
 		return "result exists; headrace replay results has it committed", err
 	}
-	letter, sequence, err := letterAbout(ctx, s, head.Key, head.Episode, head.Sequence)
+	letter, sequence, err := letterAbout(ctx, s, head.Key, head.Episode, head.Stored)
 	if err != nil || letter != nil {
 		return fmt.Sprintf("dead letter %d: headrace dead redrive lets it go on", sequence), err
 	}
 	if head.Root == fulfillment.RootSchedules {
 		return "it waits, and is tried again by itself", nil
 	}
-	busy, err := inHand(ctx, s, durableOf(head.Key.Type), head.Sequence)
+	busy, err := inHand(ctx, s, stream.DurableOf(head.Key.Type), head.Sequence)
 	if err != nil || busy {
 		return "its service has it in hand, or will come to it", err
 	}
 	return "", nil
-}
-
-func durableOf(t fulfillment.Type) string {
-	if t.Tier() {
-		return stream.DurableTierConfig
-	}
-	return string(t)
 }
 
 // finalResult reports whether the head's episode is decided.

@@ -55,7 +55,7 @@ func planResult(ctx context.Context, s Source, m *stream.Stored) (Step, error) {
 		return step.nothing("%s", why), nil
 	}
 	step.Would = fmt.Sprintf("the committer gets the result %q again; would call the vendor: no, result exists", r.Decision)
-	step.closes = r.Episode
+	step.todo, step.closes = true, r.Episode
 	step.do = func(ctx context.Context, by string) error { return sendResult(ctx, s, m, key, r.Episode, by) }
 	return step, nil
 }
@@ -80,7 +80,7 @@ func whyNotResult(ctx context.Context, s Source, m *stream.Stored, r *fulfillmen
 	if head.Sequence != 0 && head.Episode != r.Episode {
 		return fmt.Sprintf("superseded by a later message about %s", head.Key.Request), nil
 	}
-	letter, sequence, err := letterAbout(ctx, s, key, r.Episode, m.Sequence)
+	letter, sequence, err := letterAbout(ctx, s, key, r.Episode, m)
 	if err != nil {
 		return "", err
 	}
@@ -98,8 +98,18 @@ func whyNotResult(ctx context.Context, s Source, m *stream.Stored, r *fulfillmen
 }
 
 // letterAbout returns the request's last dead letter, and its sequence, if it is
-// about the message of that sequence; else nil.
-func letterAbout(ctx context.Context, s Source, key fulfillment.Key, at, sequence uint64) (*fulfillment.Letter, uint64, error) {
+// about the message m of the episode at; else nil.
+func letterAbout(ctx context.Context, s Source, key fulfillment.Key, at uint64, m *stream.Stored) (*fulfillment.Letter, uint64, error) {
+	l, sequence, err := lastLetter(ctx, s, key)
+	if err != nil || l == nil || l.Episode != at || l.Stream != m.Stream || l.Sequence < m.Sequence {
+		return nil, 0, err
+	}
+	return l, sequence, nil
+}
+
+// lastLetter returns the request's last dead letter, and its sequence; nil where
+// it has none, or it was dealt with.
+func lastLetter(ctx context.Context, s Source, key fulfillment.Key) (*fulfillment.Letter, uint64, error) {
 	m, err := s.Last(ctx, fulfillment.StreamDead, key.DeadFilter())
 	if errors.Is(err, stream.ErrNotFound) {
 		return nil, 0, nil
@@ -107,11 +117,11 @@ func letterAbout(ctx context.Context, s Source, key fulfillment.Key, at, sequenc
 	if err != nil {
 		return nil, 0, fmt.Errorf("read last dead letter of %s: %w", key.Request, err)
 	}
-	var l fulfillment.Letter
-	if json.Unmarshal(m.Body, &l) != nil || l.Stage == fulfillment.StageAudit || l.Episode != at || l.Sequence < sequence {
+	l := new(fulfillment.Letter)
+	if json.Unmarshal(m.Body, l) != nil || l.Stage == fulfillment.StageAudit {
 		return nil, 0, nil
 	}
-	return &l, m.Sequence, nil
+	return l, m.Sequence, nil
 }
 
 // sendResult appends the result again, unless another came after it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
@@ -21,6 +22,7 @@ var errOvertaken = errors.New("something came after it meanwhile")
 type Plan struct {
 	Steps  []Step
 	source Source
+	again  []*subscription // where the steps are those of subscriptions
 }
 
 // ToDo counts the steps that would do anything.
@@ -51,6 +53,9 @@ type Options struct {
 // that fails stops no other. When ctx ends it stops between two steps and
 // returns ctx's error; a plan made afterwards goes on where it was.
 func (p *Plan) Run(ctx context.Context, o Options) error {
+	if p.again != nil {
+		return p.runAgain(ctx, o)
+	}
 	pace := newPacer(o.Rate)
 	for i := range p.Steps {
 		step := &p.Steps[i]
@@ -128,10 +133,12 @@ func pause(ctx context.Context) {
 	}
 }
 
-// pacer spaces steps evenly. It is not safe for concurrent use.
+// pacer spaces steps evenly.
 type pacer struct {
 	every time.Duration
-	next  time.Time
+
+	mu   sync.Mutex
+	next time.Time
 }
 
 func newPacer(rate float64) *pacer {
@@ -143,17 +150,24 @@ func newPacer(rate float64) *pacer {
 
 // wait returns when the next step may begin, or ctx's error.
 func (p *pacer) wait(ctx context.Context) error {
-	now := time.Now()
-	if p.next.Before(now) {
-		p.next = now
-	}
-	timer := time.NewTimer(p.next.Sub(now))
+	timer := time.NewTimer(p.turn(time.Now()))
 	defer timer.Stop()
-	p.next = p.next.Add(p.every)
 	select {
 	case <-ctx.Done():
 		return fmt.Errorf("replay is stopped: %w", ctx.Err())
 	case <-timer.C:
 		return ctx.Err()
 	}
+}
+
+// turn takes the next moment that is free and says how far off it is.
+func (p *pacer) turn(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next.Before(now) {
+		p.next = now
+	}
+	rest := p.next.Sub(now)
+	p.next = p.next.Add(p.every)
+	return rest
 }

@@ -2,7 +2,8 @@
 //
 //	consumes   fulfillment.results.> (durable committer)
 //	calls      Connect: reads the request, saves parameters, then approves,
-//	           fails or inquires
+//	           fails or inquires; for what is carried out again, reads the asset
+//	           and saves parameters by an adjustment request
 //	publishes  fulfillment.events.<type>.<event>.<product>.<asset>.<request>,
 //	           fulfillment.dead.hold.… for what a person must decide
 //
@@ -51,8 +52,11 @@ type Config struct {
 	Requests     Requests
 	TierRequests TierRequests
 	Templates    *Templates
-	Metrics      Recorder
-	Logger       *logrus.Entry
+	// Assets and Adjustments are for replays.
+	Assets      Assets
+	Adjustments Adjustments
+	Metrics     Recorder
+	Logger      *logrus.Entry
 	// DryRun says what would be written to Connect and writes nothing, neither
 	// there nor as an event.
 	DryRun bool
@@ -199,6 +203,9 @@ func (c *Committer) settle(ctx context.Context, r *fulfillment.Result) (status, 
 	if err != nil {
 		return "", "", fmt.Errorf("read request %s: %w", r.RequestID, err)
 	}
+	if r.Replay > 0 {
+		return c.settleReplay(ctx, r, has)
+	}
 	if has.status != connect.StatusPending && !failpoint.Off(failpoint.NoRead) || r.Decision == fulfillment.Recheck {
 		return has.status, has.reason, nil
 	}
@@ -213,6 +220,13 @@ func (c *Committer) settle(ctx context.Context, r *fulfillment.Result) (status, 
 // a request that still waits. A request that was to be rechecked and is pending
 // after all is left to a new episode.
 func eventOf(status string, r *fulfillment.Result) (fulfillment.Event, bool) {
+	switch {
+	case r.Replay == 0:
+	case status == connect.StatusApproved && r.Decision == fulfillment.Approve:
+		return fulfillment.EventReplayed, true
+	default:
+		return fulfillment.EventLeft, r.Decision != fulfillment.Wait
+	}
 	switch status {
 	case connect.StatusApproved:
 		return fulfillment.EventApproved, true

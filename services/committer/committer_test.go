@@ -49,6 +49,7 @@ func newBench(t *testing.T) *bench {
 	}
 	b.Committer = committer.New(committer.Config{
 		Log: b.client, Dead: deadletter.NewWriter(b.client, nil), Requests: con.Requests,
+		Assets: con.Assets, Adjustments: con.Requests,
 		Templates: committer.NewTemplates(con.Templates.List, time.Minute), Metrics: noMetrics{}, Logger: pipelinetest.Logger(),
 	})
 	r, _ := b.sim.Request(b.sim.AddRequest(connectsim.NewRequest{Lines: []connectsim.Line{{Item: "NW-SEAT", Quantity: "5"}}}))

@@ -383,3 +383,23 @@ func TestWatch_TierDone_WakesTheFetcher(t *testing.T) {
 	<-ended
 	<-ended
 }
+
+func TestPoll_HeadIsAReplayOfAnApprovedRequest_IsLeftToIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	k := pipelinetest.Key(fulfillment.Purchase, "PR-1")
+	pipelinetest.Append(t, b.client, stream.Message{
+		Subject: k.Subject(fulfillment.RootRequests), Header: map[string]string{fulfillment.HeaderReplay: "1"}, Body: []byte("{}"),
+	})
+	b.rows = []connect.Row{row(pipelinetest.Key(fulfillment.Adjustment, "PR-2"), at(1))}
+	for _, c := range []struct {
+		status   string
+		rechecks int
+	}{{"approved", 0}, {"failed", 1}} {
+		b.status = c.status
+		b.poll(t)
+		if n := pipelinetest.Count(t, b.client, fulfillment.StreamResults, ""); n != c.rechecks || b.published(t) != 1 {
+			t.Errorf("%s: %d messages and %d rechecks, not %d", c.status, b.published(t), n, c.rechecks)
+		}
+	}
+}

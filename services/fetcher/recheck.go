@@ -65,21 +65,36 @@ func (f *Fetcher) recheck(ctx context.Context, head episode.Head) error {
 	if err != nil {
 		return fmt.Errorf("check status of %s: %w", head.Key.Request, err)
 	}
-	if status == connect.StatusPending || status == "" {
+	if status == expected(head.Replay) || status == "" {
 		return nil // what Connect does not know was finished by nobody
 	}
-	return f.close(ctx, head.Key, head.Episode, head.Attempt, status)
+	key := head.Key
+	return f.close(ctx, fulfillment.Result{
+		RequestID: key.Request, AssetID: key.Asset, ProductID: key.Product, Type: key.Type,
+		Episode: head.Episode, Attempt: head.Attempt, Replay: head.Replay,
+	}, status)
 }
 
-// close has the committer name what Connect says of an episode's request.
-func (f *Fetcher) close(ctx context.Context, key fulfillment.Key, number uint64, attempt int, status string) error {
+// expected is the status in Connect with which there is something to do: what is
+// to be carried out again is approved.
+func expected(round int) string {
+	if round > 0 {
+		return connect.StatusApproved
+	}
+	return connect.StatusPending
+}
+
+// close has the committer name what Connect says of the request of r, in its
+// episode.
+func (f *Fetcher) close(ctx context.Context, r fulfillment.Result, status string) error {
+	key := r.Key()
 	last, err := episode.LastSequence(ctx, f.Log, fulfillment.StreamResults, key.Subject(fulfillment.RootResults))
 	if err != nil {
 		return err
 	}
 	_, err = episode.PutResult(ctx, f.Log, fulfillment.Result{
 		RequestID: key.Request, AssetID: key.Asset, ProductID: key.Product, Type: key.Type,
-		Episode: number, Attempt: attempt, Decision: fulfillment.Recheck,
+		Episode: r.Episode, Attempt: r.Attempt, Replay: r.Replay, Decision: fulfillment.Recheck,
 		Reason: "found " + status + " in Connect", Time: f.now().UTC(),
 	}, "rechecked", last)
 	if errors.Is(err, stream.ErrConflict) {

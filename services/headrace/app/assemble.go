@@ -83,7 +83,8 @@ func (a *App) committer(client *stream.Client, con *connect.Client, dead *deadle
 	return committer.New(committer.Config{
 		Log: client, Dead: dead, Requests: con.Requests, TierRequests: con.TierRequests,
 		Templates: committer.NewTemplates(con.Templates.List, templateTTL),
-		Metrics:   a.metrics, Logger: a.log, DryRun: a.cfg.DryRun,
+		Assets:    con.Assets, Adjustments: con.Requests,
+		Metrics: a.metrics, Logger: a.log, DryRun: a.cfg.DryRun,
 	})
 }
 

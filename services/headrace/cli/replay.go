@@ -98,7 +98,7 @@ func (p *Program) runPlan(cmd *cobra.Command, r *replaying, made *replay.Plan) e
 	failed, undone := 0, 0
 	for _, s := range made.Steps {
 		switch s.Done {
-		case replay.DoneFailed:
+		case replay.DoneFailed, replay.DoneHeld, replay.DoneDead:
 			failed++
 		case replay.DoneLater, "":
 			undone++

@@ -11,6 +11,7 @@ import (
 
 func (p *Program) replayRequests() *cobra.Command {
 	r := new(replaying)
+	again, round := false, 0
 	cmd := &cobra.Command{
 		Use:   "requests",
 		Short: "Have services take requests that nobody works on",
@@ -19,17 +20,32 @@ that nobody works on, as when its consumer was moved by hand. What was carried
 out, waits, or is in the service's hands is left alone: by itself this never calls
 the vendor again for what was done.
 
+With --again it does: what was approved in the range is carried out at the vendor
+once more, as when the vendor has lost data, subscription by subscription, each in
+Connect's order. A request is carried out once in a round, so that the same
+command goes on after it was interrupted; --round 2 does once more what was done
+in round 1. --since and --until then bound when the vendor had carried it out.
+
 The sequences are those of FULFILLMENT_REQUESTS.`,
 		Example: `  headrace replay requests --dry-run
-  headrace replay requests --type purchase --since 2h --yes`,
+  headrace replay requests --type purchase --since 2h --yes
+  headrace replay requests --again --since 2026-01-31T12:00:00Z --dry-run`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("round") && (!again || round < 1) {
+				return usagef(cmd, "--round takes a number from 1 on, and needs --again")
+			}
 			return p.replayed(cmd, r, func(ctx context.Context, c *stream.Client, within replay.Range) (*replay.Plan, error) {
+				if again {
+					return replay.Again(ctx, c, within, round)
+				}
 				return replay.Requests(ctx, c, within)
 			})
 		},
 	}
 	r.flags(cmd)
+	cmd.Flags().BoolVar(&again, "again", false, "carry out at the vendor once more what was approved")
+	cmd.Flags().IntVar(&round, "round", 0, "with --again, the `number` of times it was to be done (default: the last begun, at least 1)")
 	return cmd
 }
 
