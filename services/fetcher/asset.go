@@ -160,13 +160,18 @@ func (f *Fetcher) open(ctx context.Context, row connect.Row, head episode.Head, 
 	// The head that it follows makes the id unique, and the same for all
 	// fetchers that see the same.
 	id := fulfillment.StepID(row.ID, head.Sequence, "requested")
+	opts := []stream.AppendOption{episode.Expect(row.AssetID, head.Sequence)}
+	if head.Root == fulfillment.RootSchedules {
+		// Its episode is closed. Fired, it would take the new head's place.
+		opts = append(opts, stream.CancelSchedule(head.Key.Subject(fulfillment.RootSchedules)))
+	}
 	failpoint.Here(failpoint.Listed, row.ID)
 	_, err := f.Log.Append(ctx, stream.Message{
 		Subject: key.Subject(fulfillment.RootRequests), ID: id, Body: row.Raw,
 		Header: fulfillment.Envelope{
 			ID: id, Kind: "requested", Schema: fulfillment.RequestSchema(key.Type), Key: key, Attempt: 1, Time: f.now(),
 		}.Header(),
-	}, episode.Expect(row.AssetID, head.Sequence))
+	}, opts...)
 	if errors.Is(err, stream.ErrConflict) {
 		return nil // another fetcher was first
 	}

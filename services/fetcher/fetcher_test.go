@@ -341,6 +341,29 @@ func TestPoll_HeadFinishedByAPerson_FreesItsAsset(t *testing.T) {
 	}
 }
 
+// A schedule that outlives its episode would fire, and be the asset's head in
+// the place of the request that is open by then.
+func TestPoll_ClosedWhileScheduled_TakesTheScheduleAway(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.rows = []connect.Row{row(purchase(), at(1))}
+	b.poll(t)
+	scheduled := purchase().Subject(fulfillment.RootSchedules)
+	pipelinetest.Append(t, b.client, stream.Message{Subject: scheduled, Header: map[string]string{fulfillment.HeaderEpisode: "1"}},
+		stream.ScheduleAt(time.Now().Add(time.Hour), purchase().Subject(fulfillment.RootRetries)))
+	b.close(t, purchase(), fulfillment.EventApproved)
+	change := pipelinetest.Key(fulfillment.Change, "PR-2")
+	b.rows = []connect.Row{row(change, at(2))}
+	b.poll(t)
+	pipelinetest.Until(t, "the schedule is gone", func() bool {
+		return pipelinetest.Last(t, b.client, fulfillment.StreamRequests, scheduled) == nil
+	})
+	head := pipelinetest.Last(t, b.client, fulfillment.StreamRequests, fulfillment.HeadFilter("AS-1"))
+	if want := change.Subject(fulfillment.RootRequests); head.Subject != want {
+		t.Errorf("the head is %s, want %s", head.Subject, want)
+	}
+}
+
 func TestPoll_PendingAgainAfterApproval_ConnectIsAsked(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
