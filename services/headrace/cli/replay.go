@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +25,7 @@ each message would bring about, and asks. The services that run do the work, by
 the rules that hold for all work: what is done already is not done twice. It may
 run beside live traffic, be stopped, and be run again.`,
 	})
-	cmd.AddCommand(p.replayRequests(), p.replayResults())
+	cmd.AddCommand(p.replayRequests(), p.replayResults(), p.replayEvents())
 	return cmd
 }
 
@@ -32,6 +35,7 @@ type replaying struct {
 	within       replay.Range
 	since, until moment
 	by           string
+	wait         time.Duration
 	out          *output
 }
 
@@ -51,9 +55,11 @@ func (r *replaying) flags(cmd *cobra.Command) {
 	flags.StringVar(&r.by, "by", "", "who does it, for the audit trail (default: the user who is logged in)")
 }
 
-// settledWithin is how long a replay looks on after its last message, to say
-// how what it sent has ended.
-const settledWithin = 10 * time.Second
+// waitFlag is of replays that say how what they sent has ended.
+func (r *replaying) waitFlag(cmd *cobra.Command) {
+	const long = 10 * time.Second
+	cmd.Flags().DurationVar(&r.wait, "wait", long, "look on for so long after the last one, to say how they ended")
+}
 
 type planner func(context.Context, *stream.Client, replay.Range) (*replay.Plan, error)
 
@@ -72,10 +78,12 @@ func (p *Program) replayed(cmd *cobra.Command, r *replaying, plan planner) error
 		if err != nil {
 			return err
 		}
-		if len(made.Steps) == 0 || made.ToDo() == 0 || r.dryRun {
+		switch {
+		case len(made.Steps) == 0 || r.dryRun:
 			return p.printSteps(r, made.Steps, false)
-		}
-		if !r.yes {
+		case made.ToDo() == 0:
+			return p.runPlan(cmd, r, made)
+		case !r.yes:
 			if err := p.previewSteps(made.Steps); err != nil {
 				return err
 			}
@@ -91,7 +99,7 @@ func (p *Program) replayed(cmd *cobra.Command, r *replaying, plan planner) error
 // runPlan runs what was agreed to, and says what became of each step, also
 // when it was interrupted.
 func (p *Program) runPlan(cmd *cobra.Command, r *replaying, made *replay.Plan) error {
-	stopped := made.Run(cmd.Context(), replay.Options{By: operator(r.by), Rate: r.rate, Patience: settledWithin})
+	stopped := made.Run(cmd.Context(), replay.Options{By: operator(r.by), Rate: r.rate, Patience: r.wait})
 	if err := p.printSteps(r, made.Steps, true); err != nil {
 		return err
 	}
@@ -127,9 +135,32 @@ func (p *Program) printSteps(r *replaying, steps []replay.Step, done bool) error
 	case len(steps) == 0:
 		return printf(p.Stdout, "Nothing is in that range.\n")
 	case done:
-		return printTable(p.Stdout, []string{"SEQUENCE", "TYPE", "REQUEST", "ASSET", "DONE", "REASON"}, stepRows(steps, true))
+		if err := printTable(p.Stdout, []string{"SEQUENCE", "TYPE", "REQUEST", "ASSET", "DONE", "REASON"}, stepRows(steps, true)); err != nil {
+			return err
+		}
+		return printf(p.Stdout, "\n%s.\n", tallyOf(steps))
 	}
 	return printTable(p.Stdout, []string{"SEQUENCE", "TYPE", "REQUEST", "ASSET", "WOULD"}, stepRows(steps, false))
+}
+
+// tallyOf counts the steps by what became of them: "3 sent, 1 nothing".
+func tallyOf(steps []replay.Step) string {
+	counts := map[string]int{}
+	for _, s := range steps {
+		counts[doneWord(s)]++
+	}
+	words := make([]string, 0, len(counts))
+	for _, word := range slices.Sorted(maps.Keys(counts)) {
+		words = append(words, fmt.Sprintf("%d %s", counts[word], word))
+	}
+	return strings.Join(words, ", ")
+}
+
+func doneWord(s replay.Step) string {
+	if s.Done == "" {
+		return "not begun"
+	}
+	return s.Done
 }
 
 func stepRows(steps []replay.Step, done bool) [][]string {
@@ -140,14 +171,11 @@ func stepRows(steps []replay.Step, done bool) [][]string {
 			rows = append(rows, append(row, s.Would))
 			continue
 		}
-		word, reason := s.Done, s.Reason
-		if word == "" {
-			word = "not begun"
-		}
+		reason := s.Reason
 		if reason == "" {
 			reason = s.Would
 		}
-		rows = append(rows, append(row, word, reason))
+		rows = append(rows, append(row, doneWord(s), reason))
 	}
 	return rows
 }

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +46,7 @@ The sequences are those of FULFILLMENT_REQUESTS.`,
 		},
 	}
 	r.flags(cmd)
+	r.waitFlag(cmd)
 	cmd.Flags().BoolVar(&again, "again", false, "carry out at the vendor once more what was approved")
 	cmd.Flags().IntVar(&round, "round", 0, "with --again, the `number` of times it was to be done (default: the last begun, at least 1)")
 	return cmd
@@ -70,5 +73,37 @@ The sequences are those of FULFILLMENT_RESULTS.`,
 		},
 	}
 	r.flags(cmd)
+	r.waitFlag(cmd)
+	return cmd
+}
+
+func (p *Program) replayEvents() *cobra.Command {
+	r := new(replaying)
+	to := replay.DefaultPrefix
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Publish events once more for others who listen",
+		Long: `Events publishes copies of the events in the range, in their order, on their own
+subjects below the prefix --to: replay.fulfillment.events.… A copy has the headers
+of its event, the same ce-id among them, by which readers tell repeats. Nothing is
+stored and FULFILLMENT_EVENTS gets nothing new, so that whoever is to have the
+copies must listen, or have a stream that takes the subjects, before they are sent.
+
+The sequences are those of FULFILLMENT_EVENTS.`,
+		Example: `  headrace replay events --since 24h --to replay.billing --dry-run
+  headrace replay events --type purchase --from-seq 1200 --yes`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.replayed(cmd, r, func(ctx context.Context, c *stream.Client, within replay.Range) (*replay.Plan, error) {
+				plan, err := replay.Events(ctx, c, within, to)
+				if errors.Is(err, replay.ErrPrefix) {
+					err = &usageError{cmd, fmt.Errorf("--to: %w", err)}
+				}
+				return plan, err
+			})
+		},
+	}
+	r.flags(cmd)
+	cmd.Flags().StringVar(&to, "to", to, "the `prefix` of the subjects to publish to")
 	return cmd
 }
