@@ -22,6 +22,7 @@ const (
 	Requested       Point = "requested"        // published by the fetcher, which has not noted so
 	Delivered       Point = "delivered"        // to a type's service, which has done nothing
 	IntentStored    Point = "intent-stored"    // and POST /tenant not sent
+	LookedUp        Point = "looked-up"        // the tenant at the vendor, and nothing stored
 	CallSent        Point = "call-sent"        // to the vendor, and not answered
 	CallAnswered    Point = "call-answered"    // by the vendor, and no result published
 	ResultPublished Point = "result-published" // and the request not acknowledged
@@ -37,7 +38,7 @@ const (
 // Points are all points, in the order of the flow.
 func Points() []Point {
 	return []Point{
-		Listed, Requested, Delivered, IntentStored, CallSent, CallAnswered, ResultPublished, ScheduleStored,
+		Listed, Requested, Delivered, IntentStored, LookedUp, CallSent, CallAnswered, ResultPublished, ScheduleStored,
 		DeadWritten, ResultDelivered, ParamsSaved, Approved, EventPublished, AckDue,
 	}
 }

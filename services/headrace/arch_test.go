@@ -42,7 +42,7 @@ func arrows() map[string]string {
 		"pkg/vendorsim":      "pkg/simfault",
 		// The services, none of which knows another.
 		"services/fetcher":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream",
-		"services/purchase":   decider,
+		"services/purchase":   decider + " pkg/failpoint",
 		"services/change":     decider,
 		"services/cancel":     decider,
 		"services/suspend":    decider,

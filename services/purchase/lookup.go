@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/vendorapi"
@@ -56,6 +57,7 @@ func begin(ctx context.Context, w *processor.Work) (v processor.Verdict, done bo
 // request is decided by that; else the vendor has no tenant for it.
 func found(ctx context.Context, w *processor.Work) (v processor.Verdict, done bool, err error) {
 	f, err := w.Profile.Finder.Find(ctx, w)
+	failpoint.Here(failpoint.LookedUp, w.Key.Request)
 	switch {
 	case err != nil:
 		v, err = processor.Unfound(err)

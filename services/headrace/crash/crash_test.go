@@ -20,6 +20,7 @@ import (
 func modes() []mode {
 	return []mode{
 		{name: "key", idempotency: vendorsim.IdempotencyKey},
+		{name: "lookup", idempotency: vendorsim.IdempotencyNone, lookup: true},
 		{name: "none", idempotency: vendorsim.IdempotencyNone},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ type process struct {
 	done chan struct{} // closed when it is gone
 	said string        // the last of its log, once it is gone
 	race bool          // the race detector spoke; once it is gone
-	ran  bool          // it came so far as to say that it runs
+	ran  atomic.Bool   // it came so far as to say that it runs
 }
 
 // launch starts the binary. What it says goes to log, and struck is told of
@@ -94,7 +95,7 @@ func (p *process) listen(from io.ReadCloser, log io.Writer, struck func(failpoin
 			last = last[1:]
 		}
 		if strings.Contains(line, `"msg":"running"`) {
-			p.ran = true
+			p.ran.Store(true)
 		}
 		if strings.Contains(line, "WARNING: DATA RACE") {
 			p.race = true

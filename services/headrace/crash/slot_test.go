@@ -53,8 +53,33 @@ func (w *world) newSlot(points []failpoint.Point, args ...string) *slot {
 		"FAILPOINTS_ACK_WAIT":            w.plan.ackWait.String(),
 		"FAILPOINTS_OFF":                 w.plan.off,
 	}
+	if w.mode.lookup {
+		s.env["HEADRACE_CONFIG"] = w.profile(s)
+	}
 	w.slots = append(w.slots, s)
 	return s
+}
+
+// profile is the settings file of a slot whose vendor can be asked for tenants.
+// A call of unknown outcome has settled once a process that sleeps, and its
+// call, must be over.
+func (w *world) profile(s *slot) string {
+	const timeout = 2 * time.Second
+	name := filepath.Join(w.dir, s.name+".yaml")
+	text := fmt.Sprintf(`products:
+  - id: %s
+    vendor: {timeout: %s}
+    purchase:
+      lookup:
+        method: GET
+        path: /tenant?externalId={asset.id}
+        tenant: map(answer, .tenantId)
+        settle: %s
+`, productID, timeout, timeout+w.plan.ackWait+time.Second)
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return name
 }
 
 // reach gives the slot a way to the broker.
@@ -109,7 +134,7 @@ func (s *slot) buried(p *process) bool {
 	switch {
 	case p.race:
 		s.world.fault("data race in %v:\n%s", s.args, p.said)
-	case !p.killed() && p.ran:
+	case !p.killed() && p.ran.Load():
 		s.world.fault("%v ended by itself, with status %d:\n%s", s.args, p.cmd.ProcessState.ExitCode(), tail(p.said))
 		return false
 	}
@@ -190,4 +215,11 @@ func (s *slot) end() {
 	if s.process != nil {
 		_ = s.process.cmd.Process.Kill()
 	}
+}
+
+// runs reports whether the slot's process has come so far as to work.
+func (s *slot) runs() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process != nil && s.process.ran.Load()
 }
