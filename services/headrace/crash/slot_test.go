@@ -27,7 +27,8 @@ type slot struct {
 	env     map[string]string
 	mu      sync.Mutex
 	process *process
-	stopped bool // by SIGSTOP
+	stopped bool      // by SIGSTOP
+	spared  time.Time // until then it is left to come to its failpoint
 	dying   *crash
 }
 
@@ -110,11 +111,14 @@ func (s *slot) start(log *os.File) *process {
 	for k, v := range s.env {
 		env[k] = v
 	}
-	if charge := s.world.charge(s.points); charge != "" {
-		env["FAILPOINTS"] = charge
-	}
+	charges, rare := s.world.charge(s.points)
+	env["FAILPOINTS"] = charges
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.spared = (time.Time{}); rare {
+		const patience = 8 * time.Second
+		s.spared = time.Now().Add(patience)
+	}
 	if s.dying != nil {
 		s.dying.until = time.Now()
 		s.dying = nil
@@ -164,7 +168,7 @@ func (s *slot) struck(p failpoint.Point, action, request string) {
 func (s *slot) kill(what string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.process == nil || s.stopped || s.dying != nil || len(s.inFlight()) == 0 {
+	if s.process == nil || s.stopped || s.dying != nil || time.Now().Before(s.spared) || len(s.inFlight()) == 0 {
 		return false
 	}
 	c := &crash{what: what, how: failpoint.Kill, slot: s, at: time.Now()}
@@ -184,7 +188,7 @@ func (s *slot) stop() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ids := s.inFlight()
-	if s.process == nil || s.stopped || s.dying != nil || len(ids) == 0 {
+	if s.process == nil || s.stopped || s.dying != nil || time.Now().Before(s.spared) || len(ids) == 0 {
 		return false
 	}
 	s.process.signal(syscall.SIGSTOP)
