@@ -1,10 +1,12 @@
 package episode
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/headrace/headrace/pkg/failpoint"
@@ -14,6 +16,7 @@ import (
 
 // Writer is what this package needs of the stream layer to write.
 type Writer interface {
+	Reader
 	Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error)
 }
 
@@ -91,7 +94,48 @@ func put(
 	for _, h := range extra {
 		header[h.Name] = h.Value
 	}
-	return w.Append(ctx, stream.Message{Subject: subject, ID: e.ID, Header: header, Body: data}, opts...)
+	return surely(ctx, w, stream.Message{Subject: subject, ID: e.ID, Header: header, Body: data}, opts...)
+}
+
+// patience is how long an append is tried again whose outcome is not known: a
+// broker that was restarted is back by then.
+const patience = 20 * time.Second
+
+// surely appends m, also where the broker goes away with the answer. Given up,
+// the outcome of a vendor's call would be lost with it, and might have to be
+// found by a person. m must say what it expects to be last: then it is stored
+// once, however often it is sent.
+func surely(ctx context.Context, w Writer, m stream.Message, opts ...stream.AppendOption) (uint64, error) {
+	began := time.Now()
+	seq, err := w.Append(ctx, m, opts...)
+	for unknown := false; err != nil && ctx.Err() == nil && time.Since(began) < patience; {
+		switch {
+		case errors.Is(err, stream.ErrUnknownOutcome):
+			unknown = true
+		case errors.Is(err, stream.ErrConflict) && unknown:
+			return mine(ctx, w, m, err)
+		case !errors.Is(err, stream.ErrUnreachable):
+			return seq, err
+		}
+		seq, err = w.Append(ctx, m, opts...)
+	}
+	return seq, err
+}
+
+// mine is the sequence of m, if it is m that stands in the way of itself.
+func mine(ctx context.Context, w Writer, m stream.Message, conflict error) (uint64, error) {
+	name := fulfillment.StreamResults
+	if strings.HasPrefix(m.Subject, fulfillment.RootEvents+".") {
+		name = fulfillment.StreamEvents
+	}
+	last, err := w.Last(ctx, name, m.Subject)
+	if err != nil {
+		return 0, fmt.Errorf("look whether it was stored: %w", err)
+	}
+	if !bytes.Equal(last.Body, m.Body) {
+		return 0, conflict
+	}
+	return last.Sequence, nil
 }
 
 // LastSequence is the sequence of the last message of the stream that matches
