@@ -113,3 +113,24 @@ func TestTry_Lookup_IsShownWhereItIsMade(t *testing.T) {
 		}
 	}
 }
+
+func TestSet_Unguarded_ListsWhatOnlyTheStreamsKeepFromHappeningTwice(t *testing.T) {
+	t.Parallel()
+	const none = "vendor: {idempotency: none}\n"
+	for below, want := range map[string]int{
+		"":                                0,
+		none:                              1,
+		none + findable:                   0,
+		none + "mode: manual":             0,
+		none + "purchase: {policy: hold}": 0,
+		none + "change: {policy: hold}":   1,
+	} {
+		set, err := load(t, below)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := set.Unguarded(); len(got) != want {
+			t.Errorf("%q: %v, want %d", below, got, want)
+		}
+	}
+}

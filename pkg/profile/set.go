@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/processor"
 )
 
 // Products lists the ids of the products, each once.
@@ -50,6 +53,21 @@ func (s *Set) Unset(environ []string) []string {
 		}
 	}
 	return lines
+}
+
+// Unguarded lists the products, each once, whose tenants nothing but our own
+// streams keeps from being created twice: the vendor honours no key and cannot be
+// asked for them.
+func (s *Set) Unguarded() []string {
+	var ids []string
+	for _, e := range s.entries {
+		purchase := e.plans[fulfillment.Purchase]
+		calls := !e.manual() && (&processor.Profile{Policies: e.policies()}).Policy(fulfillment.Purchase) == processor.PolicyCall
+		if calls && !e.idempotent && (purchase == nil || purchase.search == nil) && !slices.Contains(ids, e.ID.Value) {
+			ids = append(ids, e.ID.Value)
+		}
+	}
+	return ids
 }
 
 // TenantParam is the parameter that holds the tenant's id of a product's

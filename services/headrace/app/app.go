@@ -49,6 +49,9 @@ type App struct {
 	// handlers take the place of services.
 	handlers []Handler
 	environ  []string
+	// unguarded says for which products nothing but the streams keeps a tenant
+	// from being created twice; "" for none.
+	unguarded string
 }
 
 // Ready is what an observer of a running App gets.
@@ -123,6 +126,7 @@ func (a *App) Run(ctx context.Context, services []string) error {
 	if err != nil {
 		return err
 	}
+	a.warnOfLostProof(ctx, client, services)
 	a.ready(Ready{HTTP: server.Addr, Broker: client.Status().Server})
 	a.log.WithFields(logrus.Fields{"services": services, "http": server.Addr, "broker": client.Status().Server}).Info("running")
 

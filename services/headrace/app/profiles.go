@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/headrace/headrace/pkg/config"
@@ -30,6 +31,8 @@ func (a *App) profiles() (processor.Profiles, error) {
 	}
 	if v == nil {
 		p.Decider = noVendor{}
+	} else if !p.Idempotent {
+		a.unguarded = "all products"
 	}
 	return func(*processor.Work) (*processor.Profile, error) { return p, nil }, nil
 }
@@ -40,6 +43,7 @@ func (a *App) configured() (processor.Profiles, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load profiles: %w", err)
 	}
+	a.unguarded = strings.Join(set.Unguarded(), ", ")
 	o := profile.Options{Environ: a.environ, Observe: a.vendorCalled}
 	if a.cfg.DryRun {
 		o.Instead = dryVendor{log: a.log}

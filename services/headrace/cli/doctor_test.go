@@ -148,7 +148,7 @@ func TestDoctor_Trouble_NamedWithStatus1(t *testing.T) {
 		{"vendor not there", env("HEADRACE_VENDOR_ENDPOINT=http://127.0.0.1:1"), 1, "FAIL vendor: http://127.0.0.1:1 is not reached"},
 		{"vendor refuses", env("HEADRACE_VENDOR_ENDPOINT=" + refusing(403)), 1, "refuses us with 403"},
 		{"vendor is down", env("HEADRACE_VENDOR_ENDPOINT=" + refusing(503)), 0, "answers 503"},
-		{"no idempotency", env("HEADRACE_VENDOR_IDEMPOTENCY=none"), 0, "warn vendor: idempotency none"},
+		{"no idempotency", env("HEADRACE_VENDOR_IDEMPOTENCY=none"), 0, "warn vendor: all products: idempotency none"},
 		{"lazy sync", env("HEADRACE_SYNC=2s"), 0, "warn sync: 2s: a power cut could lose what was acknowledged in the last 2s"},
 		{"broker not there", env("HEADRACE_NATS_URL=127.0.0.1:1"), 1, "FAIL broker: connect to broker nats://127.0.0.1:1"},
 		{"open listener", env("HEADRACE_NATS_LISTEN=0.0.0.0:4222"), 0, "warn broker: HEADRACE_NATS_LISTEN admits others at 0.0.0.0:4222 without TLS"},

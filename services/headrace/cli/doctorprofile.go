@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/processor"
@@ -40,6 +41,15 @@ func (e *examination) vendors(ctx context.Context) {
 			e.ok(check, "%s answers (%d, without credentials)", endpoint, code)
 		}
 	}
+	if products := e.profiles.Unguarded(); len(products) > 0 {
+		e.unguarded(strings.Join(products, ", "))
+	}
+}
+
+// unguarded tells what the purchases of some products have to do without.
+func (e *examination) unguarded(products string) {
+	e.warn("vendor", "set "+e.cfg.Name("vendor.idempotency")+" to key if the vendor honours Idempotency-Key; else give the purchase of a profile a lookup",
+		"%s: idempotency none and no lookup: a purchase whose outcome is unknown is held for a person, and one that was under way when the streams are lost could get a second tenant", products)
 }
 
 // tenantParam is where the product keeps its tenant's id.
