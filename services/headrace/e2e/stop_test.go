@@ -48,8 +48,8 @@ func TestUp_TerminatedWhileUpstreamsAreSlow_EndsInTimeAndRepeatsNoCall(t *testin
 			again.stop()
 			s.once()
 			s.noCallTwice()
-			if log := p.log.String() + again.log.String(); strings.Contains(log, `"level":"error"`) {
-				t.Errorf("an error is logged:\n%s", errorLines(log))
+			if errs := linesWith(p.log.String()+again.log.String(), `"level":"error"`); errs != "" {
+				t.Errorf("an error is logged:\n%s", errs)
 			}
 		})
 	}
@@ -109,10 +109,11 @@ func (s *site) noCallTwice() {
 	}
 }
 
-func errorLines(log string) string {
+// linesWith are the log's lines that have a text in them.
+func linesWith(log, text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(log) {
-		if strings.Contains(line, `"level":"error"`) {
+		if strings.Contains(line, text) {
 			b.WriteString(line)
 		}
 	}
