@@ -28,14 +28,18 @@ func (w *Work) LostProof(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	ordered, err := w.ordered(ctx)
+	if err != nil {
+		return "", err
+	}
 	expired := w.now().Add(-s.MaxAge)
 	switch {
 	case opened.Before(s.Created):
 		return fmt.Sprintf("%s was made anew at %s, after the request came", s.Name, minute(s.Created)), nil
 	case full(s) && opened.Before(s.FirstTime):
 		return fmt.Sprintf("%s is full, and has lost what is older than %s", s.Name, minute(s.FirstTime)), nil
-	case s.MaxAge > 0 && s.Created.Before(expired) && w.ordered().Before(expired):
-		return fmt.Sprintf("the request is from %s, and %s is kept for %s", minute(w.ordered()), s.Name, s.MaxAge), nil
+	case s.MaxAge > 0 && s.Created.Before(expired) && ordered.Before(expired):
+		return fmt.Sprintf("the request is from %s, and %s is kept for %s", minute(ordered), s.Name, s.MaxAge), nil
 	}
 	return "", nil
 }
@@ -57,8 +61,9 @@ func (w *Work) Unsettled(ctx context.Context, call *fulfillment.Intent) (time.Du
 	if err != nil {
 		return 0, fmt.Errorf("look for lost intents of %s: %w", w.Key.Request, err)
 	}
-	if w.ordered().After(s.Created.Add(skew)) {
-		return 0, nil
+	ordered, err := w.ordered(ctx)
+	if err != nil || ordered.After(s.Created.Add(skew)) {
+		return 0, err
 	}
 	return max(s.Created.Add(w.Profile.Settle).Sub(w.now()), 0), nil
 }
@@ -85,12 +90,16 @@ func (w *Work) openedAt(ctx context.Context) (time.Time, error) {
 	return w.opened, nil
 }
 
-// ordered is when Connect had the request first; now where it doesn't say.
-func (w *Work) ordered() time.Time {
-	if w.Request == nil || w.Request.Created.IsZero() {
-		return w.now()
+// ordered is before what there can have been no call: when Connect had the
+// request first, and of a replay when it was asked for; now where nobody says.
+func (w *Work) ordered(ctx context.Context) (time.Time, error) {
+	switch {
+	case w.Replay > 0:
+		return w.openedAt(ctx)
+	case w.Request == nil || w.Request.Created.IsZero():
+		return w.now(), nil
 	}
-	return w.Request.Created.Time
+	return w.Request.Created.Time, nil
 }
 
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

@@ -130,3 +130,23 @@ func TestProof_OlderThanResultsAreKept_IsHeld(t *testing.T) {
 		}
 	}
 }
+
+// TestProof_ReplayOfAnOldRequest_IsCarriedOut has a call that cannot be older
+// than the replay.
+func TestProof_ReplayOfAnOldRequest_IsCarriedOut(t *testing.T) {
+	t.Parallel()
+	v := &vendor{create: ready}
+	b := newBench(t, v, false, "")
+	b.status = "approved"
+	// The streams are older than results are kept, and so is the request.
+	limits := stream.Limits{ResultsMaxAge: time.Hour}
+	if err := b.client.Apply(t.Context(), stream.Fulfillment(limits)); err != nil {
+		t.Fatal(err)
+	}
+	b.d.Header = map[string]string{fulfillment.HeaderReplay: "1"}
+	b.d.Time = b.clock.now().Add(2 * time.Hour)
+	b.clock.add(2 * time.Hour)
+	if err := b.handle(t); err != nil || v.creates != 1 {
+		t.Fatalf("err %v, %d creations, want one", err, v.creates)
+	}
+}

@@ -47,6 +47,7 @@ type bench struct {
 	client *stream.Client
 	d      *stream.Delivery
 	clock  *clock
+	status string // of the request in Connect
 }
 
 // clock is ahead of the time by what the test adds.
@@ -67,17 +68,19 @@ func newBench(t *testing.T, v *vendor, idempotent bool, tenant string, more ...f
 	for _, change := range more {
 		change(profile)
 	}
-	return &bench{
+	b := &bench{
+		status: "pending",
 		broker: broker, client: c, clock: clock,
 		d: pipelinetest.Open(t, c, key(), pipelinetest.Request(t, key(), tenant)),
-		Processor: processor.New(processor.Config{
-			Service: "purchase", Decider: purchase.Service{}, Log: c, Now: clock.now,
-			Profiles: func(*processor.Work) (*processor.Profile, error) { return profile, nil },
-			Dead:     deadletter.NewWriter(c, nil),
-			Status:   func(context.Context, fulfillment.Key) (string, error) { return "pending", nil },
-			Metrics:  noMetrics{}, Logger: pipelinetest.Logger(),
-		}),
 	}
+	b.Processor = processor.New(processor.Config{
+		Service: "purchase", Decider: purchase.Service{}, Log: c, Now: clock.now,
+		Profiles: func(*processor.Work) (*processor.Profile, error) { return profile, nil },
+		Dead:     deadletter.NewWriter(c, nil),
+		Status:   func(context.Context, fulfillment.Key) (string, error) { return b.status, nil },
+		Metrics:  noMetrics{}, Logger: pipelinetest.Logger(),
+	})
+	return b
 }
 
 // handle delivers the request once more.
