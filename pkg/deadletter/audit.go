@@ -70,7 +70,7 @@ func Audit(ctx context.Context, r Reader, f AuditFilter) ([]Record, error) {
 			e := entryOf(m)
 			if e.Stage == fulfillment.StageAudit {
 				done[e.Sequence] = true
-				all = append(all, recordOf(e))
+				all = append(all, recordOf(e.scrubbed()))
 				continue
 			}
 			e.Headers, e.Body = nil, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,38 +104,60 @@ func (f Filter) takes(e Entry) bool {
 // operator has dealt with, those whose request was finished otherwise, and
 // those that a later attempt overtook. Whatever else lies in the stream is listed,
 // also what is not a letter of ours. It reads the stream of dead letters below
-// f, and then asks for the state of each request: about 50 bytes to and fro a
-// letter.
+// f, and then asks for the state of each request: two round trips a letter, many
+// at once.
 func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 	if f.Stage == fulfillment.StageAudit {
 		return listAudit(ctx, r, f)
 	}
-	var entries []Entry
-	settled := map[uint64]bool{}
-	for _, filter := range f.filters() {
-		for m, err := range r.Read(ctx, fulfillment.StreamDead, filter, 1) {
-			if err != nil {
-				return nil, fmt.Errorf("list dead letters: %w", err)
-			}
-			e := entryOf(m)
-			if e.Stage == fulfillment.StageAudit {
-				settled[e.Sequence] = true // a reveal names none
-				continue
-			}
-			if f.takes(e) {
-				e.Headers = nil
-				if e.Stream != fulfillment.StreamResults {
-					e.Body = nil // twenty thousand are a lot of memory
-				}
-				entries = append(entries, e)
-			}
-		}
+	entries, settled, err := letters(ctx, r, f, true)
+	if err != nil {
+		return nil, err
 	}
 	open, err := stillOpen(ctx, r, entries, settled)
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", err)
 	}
 	return open, nil
+}
+
+// Unsettled returns the dead letters that no operator has dealt with, oldest
+// first and without reasons. Whether their requests are still open is not asked:
+// it reads the stream once and no more.
+func Unsettled(ctx context.Context, r Reader) ([]Entry, error) {
+	entries, settled, err := letters(ctx, r, Filter{}, false)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(entries, func(e Entry) bool { return settled[e.position()] }), nil
+}
+
+// letters are the letters that match f, with bodies or not, and the sequences of those that have been
+// dealt with, here or not.
+func letters(ctx context.Context, r Reader, f Filter, bodies bool) (entries []Entry, settled map[uint64]bool, err error) {
+	settled = map[uint64]bool{}
+	for _, filter := range f.filters() {
+		for m, err := range r.Read(ctx, fulfillment.StreamDead, filter, 1) {
+			if err != nil {
+				return nil, nil, fmt.Errorf("list dead letters: %w", err)
+			}
+			e := entryOf(m)
+			if e.Stage == fulfillment.StageAudit {
+				settled[e.Sequence] = true // a reveal names none
+				continue
+			}
+			if f.Reason != "" {
+				e = e.scrubbed()
+			}
+			if e.Headers = nil; !bodies {
+				e.Body = nil
+			}
+			if f.takes(e) {
+				entries = append(entries, e)
+			}
+		}
+	}
+	return entries, settled, nil
 }
 
 // filters are the subject filters to read for f: the letters, then the records,
@@ -153,7 +176,7 @@ func listAudit(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 			if err != nil {
 				return nil, fmt.Errorf("list audit trail: %w", err)
 			}
-			if e := entryOf(m); f.takes(e) {
+			if e := entryOf(m).scrubbed(); f.takes(e) {
 				entries = append(entries, e)
 			}
 		}
@@ -168,7 +191,7 @@ func Get(ctx context.Context, r Reader, id string) (Entry, error) {
 	if seq, err := strconv.ParseUint(id, 10, 64); err == nil && seq > 0 {
 		m, err := r.Get(ctx, fulfillment.StreamDead, seq)
 		if err == nil {
-			return entryOf(m), nil
+			return entryOf(m).scrubbed(), nil
 		}
 		if !errors.Is(err, stream.ErrNotFound) {
 			return Entry{}, fmt.Errorf("get dead letter %s: %w", id, err)
@@ -186,21 +209,27 @@ func Get(ctx context.Context, r Reader, id string) (Entry, error) {
 	if last == nil {
 		return Entry{}, fmt.Errorf("%s: %w", id, ErrNotFound)
 	}
-	return entryOf(last), nil
+	return entryOf(last).scrubbed(), nil
 }
 
+// entryOf reads a letter. It has no Reason yet: scrubbed gives it one.
 func entryOf(m *stream.Stored) Entry {
 	e := Entry{ID: strconv.FormatUint(m.Sequence, 10), Time: m.Time, Subject: m.Subject, Stream: m.Stream, Sequence: m.Sequence}
 	var l fulfillment.Letter
 	if err := json.Unmarshal(m.Body, &l); err != nil || l.Stage == "" {
-		e.Reason = "not a dead letter of this version"
-		e.told, e.Body = e.Reason, m.Body
+		e.told, e.Body = "not a dead letter of this version", m.Body
 		return e
 	}
 	e.RequestID, e.AssetID, e.ProductID, e.Type = l.RequestID, l.AssetID, l.ProductID, l.Type
 	e.Stage, e.Time, e.Attempts, e.Episode = l.Stage, l.Time, l.Attempts, l.Episode
 	e.Subject, e.Stream, e.Sequence = l.Subject, l.Stream, l.Sequence
 	e.Headers, e.Body, e.told, e.audit = l.Headers, l.Body, l.Reason, l.Audit
+	return e
+}
+
+// scrubbed is e with its reason, as far as the letter itself tells what may not
+// be in it.
+func (e Entry) scrubbed() Entry {
 	secrets := new(redact.Secrets)
 	secrets.JSON(e.Body)
 	e.Reason = secrets.Text(e.told)

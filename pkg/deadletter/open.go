@@ -12,7 +12,8 @@ import (
 // atOnce is how many questions List has under way: each is one round trip.
 const atOnce = 32
 
-// stillOpen returns those of the letters that an operator has to look at.
+// stillOpen returns those of the letters that an operator has to look at, with
+// their reasons and without their bodies.
 func stillOpen(ctx context.Context, r Reader, letters []Entry, settled map[uint64]bool) ([]Entry, error) {
 	over := make([]bool, len(letters))
 	g, ctx := errgroup.WithContext(ctx)
@@ -23,12 +24,12 @@ func stillOpen(ctx context.Context, r Reader, letters []Entry, settled map[uint6
 			continue
 		}
 		g.Go(func() (err error) {
-			if over[i], err = isOver(ctx, r, e); err != nil || over[i] || e.Stream != fulfillment.StreamResults {
+			if over[i], err = isOver(ctx, r, e); err != nil || over[i] {
 				return err
 			}
 			secrets, err := secretsOf(ctx, r, e)
 			if err == nil {
-				letters[i].Reason, letters[i].Body = secrets.Text(e.told), nil
+				letters[i].Reason = secrets.Text(e.told)
 			}
 			return err
 		})
@@ -38,7 +39,7 @@ func stillOpen(ctx context.Context, r Reader, letters []Entry, settled map[uint6
 	}
 	open := make([]Entry, 0, len(letters))
 	for i, e := range letters {
-		if !over[i] {
+		if e.Body = nil; !over[i] {
 			open = append(open, e)
 		}
 	}

@@ -24,8 +24,23 @@ var credentials = []credential{
 	{regexp.MustCompile(`(?i)\b([\w-]*(?:password|passwd|secret|token|api[_-]?key))(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"']+)`), "$1$2" + Mark},
 }
 
-// named is how keys and headers are called that hold a credential.
-var named = regexp.MustCompile(`(?i)(^authorization|^proxy-authorization|cookie|password|passwd|secret|token|api[_-]?key)$`)
+// isNamed reports whether a key or a header is called like what holds a
+// credential.
+func isNamed(name string) bool {
+	if len(name) < len("token") {
+		return false
+	}
+	name = strings.ToLower(name)
+	if name == "authorization" || name == "proxy-authorization" {
+		return true
+	}
+	for _, end := range []string{"password", "passwd", "secret", "token", "cookie", "apikey", "api_key", "api-key"} {
+		if strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	return false
+}
 
 // values finds parameters' values in what was to be JSON.
 var values = regexp.MustCompile(`("(?:structured_)?value"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}\]{\[]+)`)
@@ -60,7 +75,7 @@ func (s *Secrets) Bytes(data []byte) []byte {
 // Header does the same with the value of a header of that name, which may be
 // JSON.
 func (s *Secrets) Header(name, value string) string {
-	if named.MatchString(name) && value != "" {
+	if isNamed(name) && value != "" {
 		return Mark
 	}
 	if strings.HasPrefix(value, "{") || strings.HasPrefix(value, "[") {
@@ -120,7 +135,7 @@ func (s *Secrets) places(v any, do func(in map[string]any, key string)) {
 		param := isPassword(v) || id != "" && s.ids[id]
 		for key, in := range v {
 			switch {
-			case param && (key == "value" || key == "structured_value"), named.MatchString(key):
+			case param && (key == "value" || key == "structured_value"), isNamed(key):
 				do(v, key)
 			default:
 				s.places(in, do)

@@ -19,7 +19,7 @@ func (f *Fetcher) closeDead(ctx context.Context, rows []connect.Row) error {
 	for _, r := range rows {
 		pending[r.ID] = true
 	}
-	letters, err := deadletter.List(ctx, f.Log, deadletter.Filter{})
+	letters, err := deadletter.Unsettled(ctx, f.Log)
 	if err != nil {
 		return err
 	}
@@ -27,6 +27,11 @@ func (f *Fetcher) closeDead(ctx context.Context, rows []connect.Row) error {
 	for _, l := range letters {
 		if l.AssetID == "" || pending[l.RequestID] || seen[l.AssetID] || l.Stage == fulfillment.StageDecode {
 			continue // what nobody could read is an operator's, whatever it was about
+		}
+		if closing, err := episode.ClosingOf(ctx, f.Log, l.Key()); err != nil {
+			return err
+		} else if closing.Covers(l.Episode) {
+			continue
 		}
 		seen[l.AssetID] = true
 		head, err := episode.HeadOf(ctx, f.Log, l.AssetID)
