@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
@@ -164,9 +165,9 @@ func (p *sending) planRequest(ctx context.Context, r Reader, with Redrive) error
 		p.does = "give it to its service again, with the edited body"
 	}
 	if with.Outcome == OutcomeDone {
-		p.does = "approve it without a vendor call"
-		if len(with.Set) > 0 {
-			p.does += ", after saving " + with.Set[0].ID
+		p.does = "approve it without a vendor call, saving no parameter"
+		if ids := with.deed(Entry{}).Set; len(ids) > 0 {
+			p.does = "approve it without a vendor call, after saving " + strings.Join(ids, ", ")
 		}
 	}
 	in, last, err := lastIntent(ctx, r, p.head.Key)

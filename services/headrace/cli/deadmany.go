@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -128,10 +129,23 @@ func (d *deed) is(a *action, err error) {
 	if err == nil {
 		return
 	}
-	d.Done, d.Reason = "failed", err.Error()
+	d.Done, d.Reason = "failed", d.why(err)
 	if errors.Is(err, deadletter.ErrSettled) {
 		d.Done = "nothing"
 	}
+}
+
+// why is what is in the way, without the id that stands beside it, and with the
+// flag that helps.
+func (d *deed) why(err error) string {
+	text := err.Error()
+	for _, does := range []string{"redrive ", "discard ", "dead letter ", "edit "} {
+		text = strings.TrimPrefix(text, does+d.ID+": ")
+	}
+	if errors.Is(err, deadletter.ErrOutcome) {
+		text += ", with --outcome done or not-done"
+	}
+	return strings.ReplaceAll(text, "\n", ": ")
 }
 
 // plans says of each letter what would be done to it.
@@ -146,7 +160,7 @@ func (a *action) plans(ctx context.Context, c *stream.Client, deeds []deed) {
 			d.Would, err = a.plan(ctx, c, e)
 		}
 		if err != nil {
-			d.Would = "nothing: " + err.Error()
+			d.Would = "nothing: " + d.why(err)
 		}
 	}
 }
