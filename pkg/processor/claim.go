@@ -104,7 +104,10 @@ func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (boo
 			w.since = w.redriven // the operator gives it more time
 		}
 	}
-	if d.Attempt == 1 && p.now().Sub(d.Time) < freshFor || failpoint.Off(failpoint.NoClaim) {
+	// What one operator sent again another may have discarded in the same moment:
+	// neither sees the other's append.
+	fresh := d.Attempt == 1 && p.now().Sub(d.Time) < freshFor && w.redriven.IsZero()
+	if fresh || failpoint.Off(failpoint.NoClaim) {
 		return true, nil
 	}
 	closing, err := episode.ClosingOf(ctx, p.log, w.Key)
