@@ -247,3 +247,41 @@ func TestAudit_RecordsOfBefore_AreRead(t *testing.T) {
 		t.Errorf("%d letters listed", n)
 	}
 }
+
+func TestOperators_WhoFindADeedWithoutItsRecord_WriteItOnce(t *testing.T) {
+	t.Parallel()
+	c := pipelinetest.Client(t)
+	e := held(t, c)
+	if err := deadletter.Send(t.Context(), &killed{c, 2}, e, deadletter.Redrive{By: "ann"}); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	// All of them have looked for the record before the first one writes it.
+	var looked, wrote sync.WaitGroup
+	const many = 8
+	looked.Add(many)
+	for range many {
+		wrote.Go(func() {
+			late := &late{Client: c, all: &looked}
+			if err := deadletter.Send(t.Context(), late, e, deadletter.Redrive{By: "bob"}); !errors.Is(err, deadletter.ErrSettled) {
+				t.Error(err)
+			}
+		})
+	}
+	wrote.Wait()
+	if n, got := recorded(t, c), trail(t, c, deadletter.AuditFilter{}); n != 1 || got[0].By != "ann" {
+		t.Errorf("%d records, trail %+v", n, got)
+	}
+}
+
+// late appends only when all of them are about to.
+type late struct {
+	*stream.Client
+	all  *sync.WaitGroup
+	once sync.Once
+}
+
+func (l *late) Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error) {
+	l.once.Do(l.all.Done)
+	l.all.Wait()
+	return l.Client.Append(ctx, m, opts...)
+}
