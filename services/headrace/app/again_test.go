@@ -16,6 +16,7 @@ import (
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/ledger"
 	"github.com/headrace/headrace/pkg/replay"
+	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/vendorsim"
 )
 
@@ -217,4 +218,70 @@ func TestReplayAgain_KilledInTheMiddle_GoesOnWithoutACallTwice(t *testing.T) {
 		t.Errorf("%d calls: %s, %s", len(seen), l.kinds(chains[0]), l.kinds(chains[1]))
 	}
 	l.once(l.client, fulfillment.StreamEvents, fulfillment.RootEvents+".*.replayed.>", 7)
+}
+
+func TestReplayAgain_BesideLiveTraffic_NoOverlapAndTheLastOrderWins(t *testing.T) {
+	t.Parallel()
+	vendor := numbered()
+	vendor.Work = 3 * time.Millisecond
+	var chains []string
+	for i := range 6 {
+		chains = append(chains, strings.Repeat("purchase change change ", 1)+strings.Repeat("change ", i))
+	}
+	l := newLossy(t, connectsim.Options{}, vendor, chains...)
+	l.vendor.Reset()
+	before := l.floors()
+	p, err := replay.Again(t.Context(), l.client, replay.Range{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- p.Run(t.Context(), replay.Options{By: "ada", Rate: 60}) }()
+	live := map[string]string{}
+	for i, chain := range chains { // spread over the time that the replay takes
+		l.until("the replay goes on", func() bool { return len(l.vendor.Operations()) >= i })
+		live[chain] = l.connect.AddRequest(connectsim.NewRequest{
+			Type: "change", AssetID: l.assets[chain], Lines: []connectsim.Line{{Item: "MW-SEAT", Quantity: "99"}},
+		})
+		l.connect.AddRequest(ordered(nil))
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	for chain, id := range live {
+		l.reaches(id, "approved")
+		l.until(chain+" has what was ordered last", func() bool { _, state := l.tenant(chain); return state == "active 99" })
+	}
+	l.until("nothing is pending", l.settled)
+	for _, s := range p.Steps {
+		if s.Done != replay.DoneReplayed {
+			t.Errorf("%s of %s: %s, %s", s.Type, s.RequestID, s.Done, s.Reason)
+		}
+	}
+	if overlaps := l.vendor.Overlaps(); len(overlaps) > 0 {
+		t.Errorf("overlaps: %v", overlaps)
+	}
+	if after := l.floors(); len(after) != len(before) {
+		t.Errorf("durables were %v, and are %v", before, after)
+	} else {
+		for durable, floor := range before {
+			if after[durable] < floor {
+				t.Errorf("%s went back from %d to %d", durable, floor, after[durable])
+			}
+		}
+	}
+}
+
+// floors are the positions of the live consumers.
+func (l *lossy) floors() map[string]uint64 {
+	l.t.Helper()
+	floors := map[string]uint64{}
+	for _, durable := range []string{"purchase", "change", "cancel", "suspend", "resume", stream.DurableCommitter, stream.DurableUnclaimed} {
+		state, err := l.client.ConsumerState(l.t.Context(), durable)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		floors[durable] = state.AckFloor
+	}
+	return floors
 }
