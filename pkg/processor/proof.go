@@ -38,6 +38,7 @@ func (w *Work) LostProof(ctx context.Context) (string, error) {
 		return fmt.Sprintf("%s was made anew at %s, after the request came", s.Name, minute(s.Created)), nil
 	case full(s) && opened.Before(s.FirstTime):
 		return fmt.Sprintf("%s is full, and has lost what is older than %s", s.Name, minute(s.FirstTime)), nil
+	case w.Replay > 0: // the calls of its round are not older than its episode
 	case s.MaxAge > 0 && s.Created.Before(expired) && ordered.Before(expired):
 		return fmt.Sprintf("the request is from %s, and %s is kept for %s", minute(ordered), s.Name, s.MaxAge), nil
 	}

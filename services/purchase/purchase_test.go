@@ -24,10 +24,12 @@ type vendor struct {
 	create              func() (vendorapi.Tenant, error)
 	status              string
 	creates             int
+	key                 string // of the last creation
 }
 
-func (v *vendor) CreateTenant(context.Context, string, vendorapi.TenantBody) (vendorapi.Tenant, error) {
+func (v *vendor) CreateTenant(_ context.Context, key string, _ vendorapi.TenantBody) (vendorapi.Tenant, error) {
 	v.creates++
+	v.key = key
 	return v.create()
 }
 

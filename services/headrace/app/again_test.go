@@ -285,3 +285,29 @@ func (l *lossy) floors() map[string]uint64 {
 	}
 	return floors
 }
+
+func TestReplayAgain_ALaterRequestIsHeldForTheLostTenant_ItGoesOnAfterwards(t *testing.T) {
+	t.Parallel()
+	chain := "purchase change"
+	l := newLossy(t, connectsim.Options{}, numbered(), chain)
+	l.vendor.Reset()
+	id := l.connect.AddRequest(connectsim.NewRequest{
+		Type: "change", AssetID: l.assets[chain], Lines: []connectsim.Line{{Item: "MW-SEAT", Quantity: "99"}},
+	})
+	l.held(id)
+	if p := l.again(0); p.Steps[0].Done != replay.DoneReplayed || p.Steps[1].Done != replay.DoneReplayed {
+		t.Errorf("%+v", p.Steps)
+	}
+	l.reaches(id, "approved")
+	if _, state := l.tenant(chain); state != "active 99" {
+		t.Errorf("the tenant is %s after %s", state, l.kinds(chain))
+	}
+	letters, err := deadletter.List(t.Context(), l.client, deadletter.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.until("no dead letter is left", func() bool {
+		letters, err = deadletter.List(t.Context(), l.client, deadletter.Filter{})
+		return err == nil && len(letters) == 0
+	})
+}
