@@ -12,7 +12,7 @@ import (
 )
 
 // lasting is how long an outage of a test lasts: short, or with
-// HEADRACE_TEST_LONG set as long as issue trackers are full of. The long ones
+// HEADRACE_TEST_LONG set as long as outages are that people remember. The long ones
 // need go test -timeout 30m.
 func lasting(short, long time.Duration) time.Duration {
 	if os.Getenv("HEADRACE_TEST_LONG") != "" {
@@ -64,6 +64,9 @@ func TestRun_BrokerGoneForLong_WaitsAndGoesOnByItself(t *testing.T) {
 		}
 		if dead := linesWith(p.log.String(), "dead letter, stage"); dead != "" {
 			t.Errorf("the outage left dead letters:\n%s", dead)
+		}
+		if deleted := linesWith(p.log.String(), "were deleted"); deleted != "" {
+			t.Errorf("the outage is taken for something deleted:\n%s", deleted)
 		}
 	}
 	s.once()
