@@ -30,6 +30,7 @@ func (p *Processor) read(d *stream.Delivery) (*Work, error) {
 		Replay:  fulfillment.Number(d.Header, fulfillment.HeaderReplay),
 		polls:   fulfillment.Number(d.Header, fulfillment.HeaderPolls),
 		faults:  fulfillment.Number(d.Header, fulfillment.HeaderFaults),
+		renew:   p.maxWait,
 		publish: p.publish, log: p.log, now: p.now,
 	}
 	if d.Sequence == w.Episode {
@@ -126,7 +127,7 @@ func (p *Processor) lastResult(ctx context.Context, w *Work) (*fulfillment.Resul
 	if err != nil {
 		return nil, fmt.Errorf("read last result of %s: %w", w.Key.Request, err)
 	}
-	w.fence = m.Sequence
+	w.fence, w.kept = m.Sequence, m.Time
 	var r fulfillment.Result
 	if err := json.Unmarshal(m.Body, &r); err != nil {
 		return nil, fmt.Errorf("read last result of %s: sequence %d: %w", w.Key.Request, m.Sequence, err)

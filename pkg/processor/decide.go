@@ -148,6 +148,9 @@ func (p *Processor) publish(ctx context.Context, w *Work, v Verdict) error {
 	step := "decided"
 	if v.Decision == fulfillment.Wait {
 		step = "waiting"
+		if w.Waited {
+			r.Time = w.since.UTC() // it has waited since then
+		}
 	}
 	seq, err := episode.PutResult(ctx, p.log, r, step, w.fence)
 	if err != nil {

@@ -20,7 +20,8 @@ type bench struct {
 	client *stream.Client
 	calls  int
 	answer func(w *processor.Work) (processor.Verdict, error)
-	status string // of the request in Connect
+	status string        // of the request in Connect
+	ahead  time.Duration // the clock is ahead of the time
 }
 
 type noMetrics struct{}
@@ -44,6 +45,7 @@ func newBench(t *testing.T, answer func(w *processor.Work) (processor.Verdict, e
 		},
 		Status:  func(context.Context, fulfillment.Key) (string, error) { return b.status, nil },
 		Metrics: noMetrics{}, Logger: pipelinetest.Logger(),
+		Now: func() time.Time { return time.Now().Add(b.ahead) },
 	})
 	return b
 }

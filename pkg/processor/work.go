@@ -39,6 +39,8 @@ type Work struct {
 	now     func() time.Time
 	saved   []fulfillment.Param // of the Wait
 	since   time.Time           // when it was decided Wait
+	kept    time.Time           // when that was stored last
+	renew   time.Duration       // how long that is good for
 	fence   uint64              // last sequence on the request's result subject, before the vendor is called
 	intent  *fulfillment.Intent
 	intents uint64 // last sequence on the request's intent subject
@@ -92,10 +94,11 @@ func (w *Work) overdue() bool {
 
 // Save has parameters saved in Connect before the request is decided, such as
 // the id of a tenant for which more calls are to be made. It may be called
-// again; what was saved is saved once.
+// again; what was saved is saved once, and stored again from time to time: a
+// request that waits for long must not outlive it.
 func (w *Work) Save(ctx context.Context, reason string, params ...fulfillment.Param) error {
 	all := fulfillment.Merge(w.saved, params)
-	if w.Waited && reflect.DeepEqual(all, w.saved) {
+	if w.Waited && reflect.DeepEqual(all, w.saved) && w.now().Sub(w.kept) < w.renew {
 		return nil
 	}
 	if err := w.publish(ctx, w, Wait(reason, all...)); err != nil {
@@ -104,7 +107,7 @@ func (w *Work) Save(ctx context.Context, reason string, params ...fulfillment.Pa
 	if !w.Waited {
 		w.since = w.now()
 	}
-	w.Waited, w.saved = true, all
+	w.Waited, w.saved, w.kept = true, all, w.now()
 	return nil
 }
 
