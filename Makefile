@@ -56,7 +56,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 
 # See services/headrace/crash for the variables it takes.
 crash: ## Kill processes at every window for long, e.g. CRASH_KILLS=500 or CRASH_FOR=10m
-	CRASH_LONG=1 go test -race -count=1 -v -timeout 0 -run TestCrash ./services/headrace/crash
+	CRASH_KILLS=$${CRASH_KILLS:-500} go test -count=1 -v -timeout 0 -run TestCrash ./services/headrace/crash
 
 demo: build ## Build, and watch a few hundred requests go through everything
 	bin/headrace demo --exit

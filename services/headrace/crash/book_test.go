@@ -3,6 +3,8 @@ package crash
 import (
 	"sync"
 	"time"
+
+	"github.com/headrace/headrace/pkg/failpoint"
 )
 
 // What is done to processes and lines beside the failpoints.
@@ -49,13 +51,16 @@ func (b *book) tried(what string) int {
 	return b.count[what]
 }
 
-// kills counts the processes that died or slept.
+// kills counts the processes that were killed at random.
 func (b *book) kills() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	return b.number(func(c *crash) bool { return c.how == failpoint.Kill && (c.what == atRandom || c.what == brokerDies) })
+}
+
+// number counts the crashes of which it is true.
+func (b *book) number(is func(*crash) bool) int {
 	n := 0
-	for _, c := range b.crashes {
-		if c.how != "" {
+	for _, c := range b.all() {
+		if is(c) {
 			n++
 		}
 	}

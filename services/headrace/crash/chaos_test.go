@@ -9,14 +9,18 @@ import (
 	"github.com/headrace/headrace/pkg/vendorsim"
 )
 
-// chaos does harm until enough is done, beside the failpoints.
-func (w *world) chaos() {
+// chaos does harm until enough is done, or enough is known, beside the
+// failpoints.
+func (w *world) chaos(known func() bool) {
 	w.trouble()
 	began := time.Now()
 	lastBroker := began
 	for {
 		took := time.Since(began)
 		if took > w.plan.atMost || took > w.plan.atLeast && w.book.kills() >= w.plan.kills && len(w.untried()) == 0 {
+			break
+		}
+		if known() {
 			break
 		}
 		switch n := w.roll(100); {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/vendorsim"
@@ -81,7 +80,8 @@ type audit struct {
 // holds counts the purchases that were left to a person, and why that was so.
 type holds struct {
 	inFlight int // their POST /tenant was in flight when its process died
-	beside   int // it died after the intent, or before the result, was on disk
+	placed   int // a failpoint struck between the intent and the call, or between the answer and the result
+	beside   int // so did a random kill
 	broker   int // the broker died meanwhile
 	wrong    int // for no such reason
 }
@@ -148,6 +148,24 @@ func (w *world) tenantsOf(asset string) []string {
 		}
 	}
 	return ids
+}
+
+// twice looks at what was told more than once.
+func (a *audit) twice() *audit {
+	a.load.mu.Lock()
+	defer a.load.mu.Unlock()
+	for _, c := range a.load.chains {
+		for _, id := range c.requests {
+			counts := map[fulfillment.Event]int{}
+			for _, e := range a.records.events[id] {
+				counts[e.Event]++
+			}
+			if most := max(counts[fulfillment.EventApproved], counts[fulfillment.EventFailed], len(a.records.letters[id])); most > 1 {
+				a.add(doubled, c, "%s is told %d times", id, most)
+			}
+		}
+	}
+	return a
 }
 
 // ends looks at how each request ended, after the run.
@@ -222,47 +240,49 @@ func (a *audit) justified(c *chain, id string, letters []fulfillment.Letter, fir
 	if len(letters) > 1 {
 		a.add(doubled, c, "%d dead letters of %s", len(letters), id)
 	}
-	switch why := a.blame(id); why {
-	case atRandom:
-		a.held.inFlight++
-	case brokerDies:
-		a.held.broker++
-	case "":
-		a.held.wrong++
-		return false
-	default:
-		a.held.beside++
-	}
-	return true
+	return a.blame(id)
 }
 
 // moment is how long after the answer its result may still be on its way to the
 // disk, and how long after the intent the call may be on its way.
 const moment = 500 * time.Millisecond
 
-// blame finds what left the outcome of a purchase's call unknown.
-func (a *audit) blame(id string) string {
-	why := ""
+// blame finds what left the outcome of a purchase's call unknown, counts it,
+// and reports whether it found anything.
+func (a *audit) blame(id string) bool {
+	why := &a.held.wrong
 	for _, c := range a.book.all() {
 		if c.how == "" {
 			continue
 		}
-		if slices.Contains(c.slot.vendor.creating(c.at, c.at), id) {
-			return atRandom
+		until := c.until
+		if until.IsZero() {
+			until = time.Now()
 		}
-		for _, in := range a.records.intents[id] {
-			began := in.Time
-			switch {
-			case c.what == brokerDies && c.at.After(began.Add(-moment)) && c.at.Before(began.Add(a.plan.ackWait)):
-				why = brokerDies
-			case why == "" && slices.Contains(c.requests, id),
-				why == "" && slices.Contains(c.slot.vendor.creating(c.at.Add(-moment), c.at), id),
-				why == "" && c.at.After(began) && c.at.Before(began.Add(moment)):
-				why = string(failpoint.CallAnswered)
-			}
+		// What arrived when the process was dead was on its way.
+		if slices.Contains(c.slot.vendor.creating(c.at, until), id) {
+			a.held.inFlight++
+			return true
+		}
+		switch {
+		case c.what != atRandom && c.what != brokerDies && slices.Contains(c.requests, id):
+			why = &a.held.placed
+		case why == &a.held.placed:
+		case slices.Contains(c.slot.vendor.creating(c.at.Add(-moment), c.at), id) || a.begun(id, c.at.Add(-moment), c.at):
+			why = &a.held.beside
+		case c.what == brokerDies && why == &a.held.wrong && a.begun(id, c.at.Add(-a.plan.ackWait), c.at.Add(moment)):
+			why = &a.held.broker
 		}
 	}
-	return why
+	*why++
+	return why != &a.held.wrong
+}
+
+// begun reports whether an intent to call for the purchase is of the time given.
+func (a *audit) begun(id string, from, to time.Time) bool {
+	return slices.ContainsFunc(a.records.intents[id], func(in fulfillment.Intent) bool {
+		return in.Time.After(from) && in.Time.Before(to)
+	})
 }
 
 // settled reports whether everything has ended, one way or the other, and lets

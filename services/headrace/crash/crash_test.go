@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,16 +29,17 @@ func modes() []mode {
 // ordered is the plan that the environment asks for: the short form where it
 // says nothing.
 //
-//	CRASH_KILLS=500      so many processes die or sleep, with each vendor
+//	CRASH_KILLS=500      so many processes are killed at random, with each vendor
 //	CRASH_FOR=10m        and so long it goes on
 //	CRASH_SEED=1         what is rolled (the machine still does as it likes)
 //	CRASH_ACK_WAIT=30s   as in production; 3s to get more done
 //	CRASH_MODES=key      with these vendors only
 //	CRASH_OFF=head       with a protection switched off
 //	CRASH_KEEP=dir       logs and streams stay
+//	CRASH_DOCS=1         the figures are written to docs/reference/crash-safety.md
 func ordered(t *testing.T) plan {
 	t.Helper()
-	p := plan{kills: 100, atMost: 75 * time.Second, ackWait: 3 * time.Second, seed: rand.Uint64N(1e6), off: os.Getenv("CRASH_OFF")}
+	p := plan{kills: 25, atMost: time.Minute, ackWait: 3 * time.Second, seed: rand.Uint64N(1e6), off: os.Getenv("CRASH_OFF")}
 	number := func(name string, to *int) bool {
 		text := os.Getenv(name)
 		if text == "" {
@@ -65,7 +67,7 @@ func ordered(t *testing.T) plan {
 	length("CRASH_FOR", &p.atLeast)
 	length("CRASH_ACK_WAIT", &p.ackWait)
 	if number("CRASH_KILLS", &p.kills) || p.atLeast > 0 {
-		p.atMost = p.atLeast + time.Duration(p.kills)*10*time.Second
+		p.atMost, p.long = p.atLeast+time.Duration(p.kills)*10*time.Second, true
 	}
 	p.settle = 90*time.Second + 4*p.ackWait
 	return p
@@ -74,30 +76,54 @@ func ordered(t *testing.T) plan {
 func TestCrash_ProcessesDie_NothingIsLostOrDoneTwice(t *testing.T) {
 	p := ordered(t)
 	wanted := os.Getenv("CRASH_MODES")
-	for _, m := range modes() {
-		if wanted != "" && !strings.Contains(","+wanted+",", ","+m.name+",") {
-			continue
+	var mu sync.Mutex
+	var audits []*audit
+	t.Run("with", func(t *testing.T) {
+		for _, m := range modes() {
+			if wanted != "" && !strings.Contains(","+wanted+",", ","+m.name+",") {
+				continue
+			}
+			t.Run(m.name, func(t *testing.T) {
+				if !p.long {
+					t.Parallel()
+				}
+				a := crashed(t, m, p)
+				mu.Lock()
+				defer mu.Unlock()
+				audits = append(audits, a)
+			})
 		}
-		t.Run(m.name, func(t *testing.T) {
-			t.Logf("seed %d, ack wait %s, at least %d crashes", p.seed, p.ackWait, p.kills)
-			w := newWorld(t, m, p)
-			a := w.run()
-			for _, v := range a.found {
-				t.Error(v)
-			}
-			if left := w.untried(); len(left) > 0 {
-				t.Logf("NOT TRIED: %v", left)
-			}
-			for _, f := range w.faults {
-				t.Error(f)
-			}
-			t.Log("\n" + a.table())
-		})
+	})
+	figures := report(p, audits)
+	t.Log("\n" + figures)
+	if os.Getenv("CRASH_DOCS") != "" && !t.Failed() {
+		if err := publish("../../../docs/reference/crash-safety.md", figures); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
-// run does the harm, waits until all has ended, and looks at the books.
-func (w *world) run() *audit {
+// crashed is one run, with all that was found told as failures.
+func crashed(t *testing.T, m mode, p plan) *audit {
+	t.Helper()
+	t.Logf("seed %d, ack wait %s, at least %d random kills", p.seed, p.ackWait, p.kills)
+	w := newWorld(t, m, p)
+	a := w.run(func() bool { return false })
+	for _, v := range a.found {
+		t.Error(v)
+	}
+	for _, f := range w.faults {
+		t.Error(f)
+	}
+	if left := w.untried(); len(left) > 0 {
+		t.Logf("NOT TRIED: %v", left)
+	}
+	return a
+}
+
+// run does the harm, waits until all has ended, and looks at the books. It does
+// no more harm once enough is known.
+func (w *world) run(known func() bool) *audit {
 	w.t.Helper()
 	driven := make(chan struct{})
 	w.wg.Go(func() {
@@ -108,7 +134,7 @@ func (w *world) run() *audit {
 			}
 		}
 	})
-	w.chaos()
+	w.chaos(known)
 	w.load.close()
 	ctx, cancel := context.WithTimeout(w.t.Context(), w.plan.settle)
 	defer cancel()

@@ -17,15 +17,14 @@ import (
 	"github.com/headrace/headrace/pkg/failpoint"
 )
 
-// binary is built once for all tests, with the race detector and with
-// failpoints.
+// binary is built once for all tests, with failpoints.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "headrace-crash-")
 	if err != nil {
 		return "", err
 	}
 	name := filepath.Join(dir, "headrace")
-	out, err := exec.Command("go", "build", "-race", "-tags", "failpoints", "-o", name,
+	out, err := exec.Command("go", "build", raceFlag, "-tags", "failpoints", "-o", name,
 		"github.com/headrace/headrace/services/headrace").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build: %w: %s", err, out)
@@ -117,7 +116,7 @@ func (p *process) killed() bool {
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
-// clock is a pause that ends early when done does; it reports whether it did not.
+// pause is one that ends early when done does; it reports whether it did not.
 func pause(done <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -36,6 +36,8 @@ type plan struct {
 	atLeast time.Duration
 	ackWait time.Duration
 	off     string // the protection that is switched off, for mutants
+	focus   string // "point=action", the only one where it can be
+	long    bool   // it is not the short form
 	// settle is how long all may take to end after the chaos.
 	settle time.Duration
 }
@@ -176,6 +178,9 @@ func (w *world) charge(points []failpoint.Point) (charges string, rare bool) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if point, action, set := strings.Cut(w.plan.focus, "="); set && slices.Contains(points, failpoint.Point(point)) {
+		return fmt.Sprintf("%s=%s@%d", point, action, 1+w.random.IntN(6)), true
+	}
 	for _, i := range w.random.Perm(len(points)) {
 		if w.book.tried(string(points[i])) == 0 {
 			return fmt.Sprintf("%s=%s@1", points[i], failpoint.Kill), true

@@ -1,0 +1,85 @@
+package crash
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/headrace/headrace/pkg/failpoint"
+	"github.com/headrace/headrace/pkg/vendorsim"
+)
+
+// mutant is a Headrace with a protection switched off, and the vendor with which
+// that is to be seen.
+type mutant struct {
+	off   failpoint.Mutant
+	mode  mode
+	focus string // the failpoint that shows it best
+	short bool   // caught so soon that it is part of the short form
+	// shielded is by what else, where the harness sees no difference.
+	shielded string
+}
+
+func mutants() []mutant {
+	key, none := modes()[0], mode{name: "none", idempotency: vendorsim.IdempotencyNone}
+	return []mutant{
+		{off: failpoint.NoIntent, mode: none, short: true},
+		{off: failpoint.NoKey, mode: key, short: true},
+		{off: failpoint.NoEvent, mode: key},
+		{off: failpoint.NoHead, mode: none, focus: "listed=stop"},
+		{off: failpoint.NoClaim, mode: none, focus: "result-published=kill"},
+		{off: failpoint.NoFence, mode: none, focus: "call-answered=stop"},
+		{off: failpoint.NoRead, mode: key, focus: "approved=kill"},
+		{off: failpoint.EarlyAck, mode: key, focus: "delivered=kill"},
+		{off: failpoint.NoLetters, mode: key, focus: "dead-written=kill"},
+	}
+}
+
+// A harness that finds nothing proves nothing unless it finds what is there.
+// CRASH_MUTANTS=all tries all of them, and names those that it does not tell
+// from Headrace; else the names of some, with commas.
+func TestMutants_ProtectionOff_IsCaught(t *testing.T) {
+	wanted := os.Getenv("CRASH_MUTANTS")
+	for _, m := range mutants() {
+		if wanted == "" && !m.short || wanted != "" && wanted != "all" && !strings.Contains(","+wanted+",", ","+string(m.off)+",") {
+			continue
+		}
+		t.Run(string(m.off), func(t *testing.T) {
+			p := ordered(t)
+			p.off, p.focus, p.kills, p.atMost, p.settle = string(m.off), m.focus, 1_000_000, 80*time.Second, 30*time.Second
+			w := newWorld(t, m.mode, p)
+			began := time.Now()
+			a := w.run(w.seesHarm())
+			switch {
+			case len(a.found) > 0:
+				t.Logf("CAUGHT %s with vendor %s after %s and %d crashes: %s",
+					m.off, m.mode.name, time.Since(began).Round(time.Second), w.book.kills(), a.found[0])
+			case m.shielded == "":
+				t.Errorf("NOT CAUGHT: %s with vendor %s, in %d crashes", m.off, m.mode.name, w.book.kills())
+			default:
+				t.Logf("NOT CAUGHT, shielded by %s: %s with vendor %s, in %d crashes", m.shielded, m.off, m.mode.name, w.book.kills())
+			}
+		})
+	}
+}
+
+// seesHarm reports whether something has happened already that may never, now
+// and then.
+func (w *world) seesHarm() func() bool {
+	next := time.Now()
+	return func() bool {
+		if time.Now().Before(next) {
+			return false
+		}
+		next = time.Now().Add(2 * time.Second)
+		ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Second)
+		defer cancel()
+		r, err := w.read(ctx)
+		if err != nil {
+			return false // the broker was killed just now
+		}
+		return len(w.audit(r).effects().twice().found) > 0
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package crash
+
+// raceFlag builds the processes like the tests.
+const raceFlag = "-race=false"
