@@ -27,6 +27,8 @@ type bench struct {
 	status string // of every request that Connect is asked for
 	// listing is called while Connect is being read.
 	listing func()
+	// asking is called while Connect is asked for a status.
+	asking func()
 }
 
 func (b *bench) PollDone(time.Time, error) {}
@@ -39,14 +41,17 @@ func (b *bench) SetOldest(map[string]time.Time) {}
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{client: pipelinetest.Client(t), listing: func() {}, status: "approved"}
+	b := &bench{client: pipelinetest.Client(t), listing: func() {}, asking: func() {}, status: "approved"}
 	b.Fetcher = fetcher.New(fetcher.Config{
 		Log: b.client, Dead: deadletter.NewWriter(b.client, nil), Metrics: b, Logger: pipelinetest.Logger(), Concurrency: 8,
 		Requests: func(context.Context, connect.RequestQuery) ([]connect.Row, error) {
 			b.listing()
 			return b.rows, nil
 		},
-		Status:       func(context.Context, fulfillment.Key) (string, error) { return b.status, nil },
+		Status: func(context.Context, fulfillment.Key) (string, error) {
+			b.asking()
+			return b.status, nil
+		},
 		TierRequests: func(context.Context, connect.RequestQuery) ([]connect.Row, error) { return b.tiers, nil },
 		Consumer:     b.client.ConsumerState,
 	})
@@ -321,6 +326,21 @@ func TestPoll_FinishedByAPerson_IsHandedToTheCommitter(t *testing.T) {
 	r := pipelinetest.Body[fulfillment.Result](t, b.client, fulfillment.StreamResults, purchase().Subject(fulfillment.RootResults))
 	if results() != 1 || r.Decision != fulfillment.Recheck || r.Episode != 1 {
 		t.Errorf("%d results, the last %+v; want one recheck", results(), r)
+	}
+}
+
+func TestPoll_DecidedWhileAsking_AddsNoResult(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.rows = []connect.Row{row(purchase(), at(1))}
+	b.poll(t)
+	b.rows = []connect.Row{row(pipelinetest.Key(fulfillment.Change, "PR-2"), at(2))}
+	b.asking = func() { // another fetcher, or the service, is faster
+		pipelinetest.Append(t, b.client, stream.Message{Subject: purchase().Subject(fulfillment.RootResults), Body: []byte("{}")})
+	}
+	b.poll(t)
+	if n := pipelinetest.Count(t, b.client, fulfillment.StreamResults, ""); n != 1 {
+		t.Errorf("%d results, want the one that was stored meanwhile", n)
 	}
 }
 

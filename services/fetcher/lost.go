@@ -185,7 +185,7 @@ func (f *Fetcher) commitAgain(ctx context.Context, d *decision) error {
 	f.Logger.WithFields(map[string]any{"request_id": key.Request, "asset_id": key.Asset, "status": status}).
 		Warn("a result was committed and there is no event of it: events or dead letters were deleted; it is committed again")
 	if status != expected(d.Replay) || d.Decision == fulfillment.Inquire || d.Decision == fulfillment.Recheck {
-		return f.close(ctx, d.Result, status)
+		return f.close(ctx, d.Result, status, d.sequence)
 	}
 	d.Time = f.now().UTC()
 	_, err = episode.PutResult(ctx, f.Log, d.Result, fmt.Sprintf("again-%d", d.sequence), d.sequence)

@@ -55,6 +55,12 @@ func (f *Fetcher) recheck(ctx context.Context, head episode.Head) error {
 	if !head.Key.Type.Known() {
 		return nil // no service would: an operator decides
 	}
+	key := head.Key
+	// Read before what it goes by: what is decided meanwhile must refuse it.
+	last, err := episode.LastSequence(ctx, f.Log, fulfillment.StreamResults, key.Subject(fulfillment.RootResults))
+	if err != nil {
+		return err
+	}
 	state, err := episode.StateOf(ctx, f.Log, head)
 	if err != nil {
 		return err
@@ -66,18 +72,17 @@ func (f *Fetcher) recheck(ctx context.Context, head episode.Head) error {
 	case fulfillment.StateApproved, fulfillment.StateFailed, fulfillment.StateInquiring, fulfillment.StateLeft:
 		return nil
 	}
-	status, err := f.Status(ctx, head.Key)
+	status, err := f.Status(ctx, key)
 	if err != nil {
-		return fmt.Errorf("check status of %s: %w", head.Key.Request, err)
+		return fmt.Errorf("check status of %s: %w", key.Request, err)
 	}
 	if status == expected(head.Replay) || status == "" {
 		return nil // what Connect does not know was finished by nobody
 	}
-	key := head.Key
 	return f.close(ctx, fulfillment.Result{
 		RequestID: key.Request, AssetID: key.Asset, ProductID: key.Product, Type: key.Type,
 		Episode: head.Episode, Attempt: head.Attempt, Replay: head.Replay,
-	}, status)
+	}, status, last)
 }
 
 // expected is the status in Connect with which there is something to do: what is
@@ -90,14 +95,10 @@ func expected(round int) string {
 }
 
 // close has the committer name what Connect says of the request of r, in its
-// episode.
-func (f *Fetcher) close(ctx context.Context, r fulfillment.Result, status string) error {
+// episode, unless there is a result after the one of sequence last.
+func (f *Fetcher) close(ctx context.Context, r fulfillment.Result, status string, last uint64) error {
 	key := r.Key()
-	last, err := episode.LastSequence(ctx, f.Log, fulfillment.StreamResults, key.Subject(fulfillment.RootResults))
-	if err != nil {
-		return err
-	}
-	_, err = episode.PutResult(ctx, f.Log, fulfillment.Result{
+	_, err := episode.PutResult(ctx, f.Log, fulfillment.Result{
 		RequestID: key.Request, AssetID: key.Asset, ProductID: key.Product, Type: key.Type,
 		Episode: r.Episode, Attempt: r.Attempt, Replay: r.Replay, Decision: fulfillment.Recheck,
 		Reason: "found " + status + " in Connect", Time: f.now().UTC(),
