@@ -222,7 +222,9 @@ func (w *world) deliver(m *message) *run {
 	d := &stream.Delivery{Stored: *stored, Attempt: m.delivered}
 	name := fmt.Sprintf("%s (%d)", m, m.delivered)
 	w.t.Logf("deliver %s", name)
-	return w.launch(&run{name: name, request: m.key.Request, msg: m}, func(ctx context.Context) error { return handle(ctx, d) })
+	a := w.assets[m.key.Asset]
+	stale := m.seq < a.head || a.open != w.requests[m.key.Request]
+	return w.launch(&run{name: name, request: m.key.Request, msg: m, stale: stale}, func(ctx context.Context) error { return handle(ctx, d) })
 }
 
 func (w *world) resume(t *rapid.T) {

@@ -52,6 +52,7 @@ type asset struct {
 	requests []*request // in Connect's order
 	open     *request   // that has the open episode
 	episode  uint64     // its number
+	head     uint64     // sequence of the last message about it
 }
 
 // request is what the model knows of a request.
@@ -104,6 +105,9 @@ func (w *world) appended(m stream.Message, seq uint64) {
 		return
 	}
 	stored := &message{stream: fulfillment.StreamRequests, seq: seq, key: key, stored: m}
+	if root != fulfillment.RootResults && root != fulfillment.RootIntents {
+		w.assets[key.Asset].head = seq
+	}
 	switch root {
 	case fulfillment.RootRequests:
 		w.opened(key, seq)
@@ -258,8 +262,11 @@ func (w *world) didIt(q *request) bool {
 	return q.typ == fulfillment.Cancel && gone // deleting what is gone is done
 }
 
-// tellsVendor judges the effects of a call to the vendor.
-func (w *world) tellsVendor(*http.Request) func(int) {
+// tellsVendor judges a call to the vendor, and its effects.
+func (w *world) tellsVendor(call *http.Request) func(int) {
+	if r, ok := call.Context().Value(runKey{}).(*run); ok && r.stale {
+		w.violate("%s calls the vendor, and was superseded or closed before", r.name)
+	}
 	before := len(w.vendor.Operations())
 	return func(int) {
 		for _, op := range w.vendor.Operations()[before:] {

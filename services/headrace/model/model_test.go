@@ -27,6 +27,8 @@
 //   - the vendor carries a request out only in the subscription's one open
 //     episode; an episode is opened only when the one before is closed, and in
 //     Connect's order;
+//   - nobody calls the vendor for a message that was superseded, or whose episode
+//     was closed, when it was delivered;
 //   - an episode has one final result, one closing event, and no event after a
 //     later one; the event is what Connect says;
 //   - a message has one dead letter;

@@ -14,6 +14,7 @@ type run struct {
 	name    string
 	request string   // that it is about; "" is a poll
 	msg     *message // that it has in hand; nil if none
+	stale   bool     // from the beginning: superseded, or of a closed episode
 	cancel  context.CancelCauseFunc
 
 	at       string // the I/O that it stopped before
