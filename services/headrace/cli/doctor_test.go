@@ -10,11 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/headrace/headrace/pkg/broker"
 	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/connectsim"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/stream/streamtest"
 	"github.com/headrace/headrace/pkg/telemetry"
 	"github.com/headrace/headrace/pkg/vendorsim"
 )
@@ -115,6 +117,44 @@ func TestDoctor_LimitsOfTheBroker_Compared(t *testing.T) {
 	status, found := diagnose(t, p)
 	for _, want := range []string{
 		"FAIL streams: results are kept for 1h0m0s, and requests for 720h0m0s", "warn streams: FULFILLMENT_RESULTS has 8",
+	} {
+		if status != 1 || !strings.Contains(found, want) {
+			t.Errorf("status %d, no %q in\n%s", status, want, found)
+		}
+	}
+}
+
+func TestDoctor_StreamsAndConsumersByHand_AreTold(t *testing.T) {
+	t.Parallel()
+	p := letters(t)
+	_, environ := surroundings(t)
+	p.Environ = environ
+	c, err := p.reach(t.Context(), config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Apply(t.Context(), declaration(config.Default())); err != nil {
+		t.Fatal(err)
+	}
+	if status, found := diagnose(t, p); status != 0 || !strings.Contains(found, "ok declared: streams and consumers are as") {
+		t.Errorf("status %d:\n%s", status, found)
+	}
+	access, err := broker.ReadAccess(p.path(config.Default().DataDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hand := streamtest.NewHand(t, strings.Replace(access.URL, "://", "://"+access.User+":"+access.Password+"@", 1))
+	hand.DeleteConsumer(fulfillment.StreamRequests, "purchase")
+	hand.Pause(fulfillment.StreamRequests, "change", time.Hour)
+	hand.NarrowConsumer(fulfillment.StreamRequests, "cancel")
+	hand.DeleteStream(fulfillment.StreamDead)
+	hand.MakeMemoryStream(fulfillment.StreamDead, fulfillment.RootDead+".>")
+	status, found := diagnose(t, p)
+	for _, want := range []string{
+		"warn declared: consumers that are not there: purchase, note-held", "consumer change of FULFILLMENT_REQUESTS is paused until",
+		"warn declared: consumer cancel of FULFILLMENT_REQUESTS: filter_subjects is [fulfillment.requests.nothing.>], declared",
+		"FAIL declared: stream FULFILLMENT_DEAD: storage is Memory, declared File",
 	} {
 		if status != 1 || !strings.Contains(found, want) {
 			t.Errorf("status %d, no %q in\n%s", status, want, found)

@@ -38,6 +38,7 @@ func (e *examination) broker(ctx context.Context) {
 		defer c.Close()
 		e.ok(check, "reached at %s", c.Status().Server)
 		e.streams(ctx, c)
+		e.declared(ctx, c)
 	}
 	e.durability(embedded)
 }
