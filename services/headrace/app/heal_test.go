@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/connectsim"
+	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/stream/streamtest"
@@ -19,7 +21,13 @@ import (
 // two processes work on the start set.
 func healing(t *testing.T) (w *world, hand *streamtest.Hand) {
 	t.Helper()
-	w = newWorld(t, connectsim.Options{}, vendorsim.Options{Work: 30 * time.Millisecond})
+	return healingWith(t, vendorsim.IdempotencyKey)
+}
+
+func healingWith(t *testing.T, idempotency string) (w *world, hand *streamtest.Hand) {
+	t.Helper()
+	w = newWorld(t, connectsim.Options{}, vendorsim.Options{Work: 30 * time.Millisecond, Idempotency: idempotency})
+	w.cfg.Vendor.Idempotency = config.Idempotency(idempotency)
 	w.shareBroker()
 	w.cfg.Concurrency.Default = 3
 	w.options = []app.Option{app.Tended(stream.Tending{Every: 200 * time.Millisecond, Grace: 500 * time.Millisecond})}
@@ -110,6 +118,50 @@ func TestApp_StreamOrConsumerDeleted_ComesBackAndNothingIsLostOrDoneTwice(t *tes
 			second()
 			stop()
 			w.allApproved()
+		})
+	}
+}
+
+// Without keys and lookup nobody can tell whether a call was made whose intent
+// was lost: what may have been is held, and no tenant is made twice.
+func TestApp_StreamDeleted_VendorHonoursNoKey_NoSecondTenant(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{fulfillment.StreamRequests, fulfillment.StreamResults, fulfillment.StreamEvents} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, hand := healingWith(t, vendorsim.IdempotencyNone)
+			w.start()
+			c := w.client()
+			w.until("some work is done", func() bool { return len(w.vendor.Operations()) > 30 })
+			hand.DeleteStream(name)
+			w.until("it is there again", func() bool { return repaired(w.metrics, name, "missing") })
+			w.until("all is approved or held", func() bool {
+				letters, err := deadletter.List(t.Context(), c, deadletter.Filter{Stage: fulfillment.StageHold})
+				if err != nil {
+					t.Fatal(err)
+				}
+				held := map[string]bool{}
+				for _, l := range letters {
+					held[l.RequestID] = true
+				}
+				for _, r := range w.connect.Requests() {
+					if r.Status == "pending" && (!held[r.ID] || r.Type != "purchase") {
+						return false
+					}
+				}
+				return true
+			})
+			creations := map[string]int{}
+			for _, op := range w.vendor.Operations() {
+				if op.Kind == vendorsim.Create {
+					creations[op.ExternalID]++
+				}
+			}
+			for asset, n := range creations {
+				if n > 1 {
+					t.Errorf("%d tenants for %s", n, asset)
+				}
+			}
 		})
 	}
 }
