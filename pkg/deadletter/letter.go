@@ -1,6 +1,12 @@
-// Package deadletter keeps what cannot go on by itself: it writes dead letters,
-// each exactly once, and lists them. A dead letter does not close its episode:
-// the asset is held until someone decides.
+// Package deadletter keeps what cannot go on by itself. A dead letter does not
+// close its episode: the asset is held until someone decides.
+//
+// For services, a Writer writes each letter exactly once. For operators, and the
+// programs that serve them: List and Get find letters; Mask and Reveal make of one
+// what may be shown; PlanSend and PlanDiscard tell what would be done; Send and
+// Discard do it, once however many try; NewDraft and Unmask edit a body without
+// showing its passwords; Audit tells who did what. All of it may be used while the
+// services run.
 package deadletter
 
 import (
