@@ -97,7 +97,7 @@ func TestCrash_ProcessesDie_NothingIsLostOrDoneTwice(t *testing.T) {
 	figures := report(p, audits)
 	t.Log("\n" + figures)
 	if os.Getenv("CRASH_DOCS") != "" && !t.Failed() {
-		if err := publish("../../../docs/reference/crash-safety.md", figures); err != nil {
+		if err := publish(figures); err != nil {
 			t.Error(err)
 		}
 	}
@@ -134,8 +134,13 @@ func (w *world) run(known func() bool) *audit {
 			}
 		}
 	})
+	began := time.Now()
 	w.chaos(known)
 	w.load.close()
+	calm := time.Now()
+	defer func() {
+		w.t.Logf("%s of chaos, %s until all had ended", calm.Sub(began).Round(time.Second), time.Since(calm).Round(time.Second))
+	}()
 	ctx, cancel := context.WithTimeout(w.t.Context(), w.plan.settle)
 	defer cancel()
 	var last *records

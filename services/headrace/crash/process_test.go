@@ -17,24 +17,29 @@ import (
 	"github.com/headrace/headrace/pkg/failpoint"
 )
 
-// binary is built once for all tests, with failpoints.
+// built is set when there is something to be removed.
+var built atomic.Bool
+
+// binary is built once for all tests that need it, with failpoints.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "headrace-crash-")
 	if err != nil {
 		return "", err
 	}
+	built.Store(true)
 	name := filepath.Join(dir, "headrace")
 	out, err := exec.Command("go", "build", raceFlag, "-tags", "failpoints", "-o", name,
 		"github.com/headrace/headrace/services/headrace").CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, out)
+		return name, fmt.Errorf("build: %w: %s", err, out)
 	}
 	return name, nil
 })
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if name, err := binary(); err == nil {
+	if built.Load() {
+		name, _ := binary()
 		_ = os.RemoveAll(filepath.Dir(name))
 	}
 	os.Exit(code)

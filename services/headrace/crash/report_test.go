@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/headrace/headrace/pkg/failpoint"
@@ -158,8 +159,24 @@ func machine() string {
 	return fmt.Sprintf("%d cores of %s, %s", runtime.NumCPU(), model, runtime.GOOS)
 }
 
-// publish puts the figures into a page, between two marks.
-func publish(page, figures string) error {
+// page is where the figures go.
+const page = "../../../docs/reference/crash-safety.md"
+
+func TestDocs_EachWindow_IsExplained(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range failpoint.Points() {
+		if !strings.Contains(string(text), fmt.Sprintf("\n| `%s` |", p)) {
+			t.Errorf("%s does not say how the window %s is closed", page, p)
+		}
+	}
+}
+
+// publish puts the figures into the page, between two marks.
+func publish(figures string) error {
 	text, err := os.ReadFile(page)
 	if err != nil {
 		return err
