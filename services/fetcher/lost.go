@@ -24,6 +24,7 @@ type lost struct {
 }
 
 type suspect struct {
+	durable  string // of another stream, a sequence says something else
 	sequence uint64
 	since    time.Time
 }
@@ -56,8 +57,8 @@ func (f *Fetcher) isLost(ctx context.Context, asset, durable string, sequence ui
 		return false, nil
 	}
 	s, seen := f.lost.before[asset]
-	if !seen || s.sequence != sequence {
-		s = suspect{sequence, f.now()}
+	if !seen || s.durable != durable || s.sequence != sequence {
+		s = suspect{durable, sequence, f.now()}
 	}
 	f.lost.now[asset] = s
 	return f.now().Sub(s.since) >= lostAfter, nil
