@@ -182,7 +182,7 @@ func (w *world) published(m stream.Message) {
 		}
 	case fulfillment.EventDiscarded:
 		q.discarded, q.touched = true, true
-	case fulfillment.EventLeft:
+	case fulfillment.EventLeft, fulfillment.EventReplayed:
 	}
 	q.closed = e.Episode
 	a.open = nil
