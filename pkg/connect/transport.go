@@ -69,8 +69,8 @@ type observed struct {
 func (o *observed) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := o.next.RoundTrip(req)
-	if guard.Refused(err) {
-		return resp, err // that says nothing of Connect
+	if _, closed := upstream.ClosedUntil(err); closed || guard.Refused(err) {
+		return resp, err // no call was made, and that says nothing of Connect
 	}
 	status := 0
 	if err == nil {

@@ -14,6 +14,8 @@ const (
 	StreamResults  = "FULFILLMENT_RESULTS"
 	StreamEvents   = "FULFILLMENT_EVENTS"
 	StreamDead     = "FULFILLMENT_DEAD"
+	// StreamUpstreams has the last word on each upstream, and is no one's history.
+	StreamUpstreams = "FULFILLMENT_UPSTREAMS"
 )
 
 // The roots of the subjects. Schedules and retries live in StreamRequests, as
@@ -28,6 +30,7 @@ const (
 	RootIntents   = "fulfillment.intents"
 	RootEvents    = "fulfillment.events"
 	RootDead      = "fulfillment.dead"
+	RootUpstreams = "fulfillment.upstreams"
 )
 
 // unknown is the token of what is not known.

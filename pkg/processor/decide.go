@@ -14,7 +14,7 @@ import (
 // decide asks the service, unless the message is old or comes again and Connect
 // says that the request is not pending any more.
 func (p *Processor) decide(ctx context.Context, d *stream.Delivery, w *Work) (Verdict, error) {
-	if w.Attempt > 1 || p.now().Sub(d.Time) > staleAfter || w.Replay > 0 {
+	if w.Attempt > 1 && !w.untried || p.now().Sub(d.Time) > staleAfter || w.Replay > 0 {
 		status, err := p.status(ctx, w.Key)
 		if err != nil {
 			return Verdict{}, Transient(fmt.Errorf("check status of %s: %w", w.Key.Request, err), 0)
@@ -92,6 +92,9 @@ func (p *Processor) byProfile(ctx context.Context, w *Work) (Verdict, error) {
 	case PolicyHold:
 		return Hold(fmt.Sprintf("requests of type %s are left to a person", w.Key.Type)), nil
 	case PolicyCall:
+	}
+	if w.closed != nil {
+		return Verdict{}, w.closed
 	}
 	return p.decider.Decide(ctx, w)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/upstream"
 )
 
 // Decider is a type service: it carries a request out in the vendor's system
@@ -57,6 +58,10 @@ type Config struct {
 	Status   Status
 	Metrics  Recorder
 	Logger   *logrus.Entry
+	// Connect, which may be nil, is whom Status asks.
+	Connect *upstream.Upstream
+	// Most is how many requests may be in flight at one upstream; 0 is no bound.
+	Most int
 	// MaxWait bounds a scheduled pause: half of the stream's max age, since an
 	// older schedule is dropped silently. Longer ones are chained. 0: 24 h.
 	MaxWait time.Duration
@@ -73,6 +78,9 @@ type Processor struct {
 	status   Status
 	metrics  Recorder
 	logger   *logrus.Entry
+	connect  *upstream.Upstream
+	most     int
+	tries    *tries
 	maxWait  time.Duration
 	now      func() time.Time
 }
@@ -88,6 +96,7 @@ func New(c Config) *Processor {
 	return &Processor{
 		service: c.Service, decider: c.Decider, profiles: c.Profiles, log: c.Log, dead: c.Dead, status: c.Status,
 		metrics: c.Metrics, logger: c.Logger.WithField("service", c.Service), maxWait: c.MaxWait, now: c.Now,
+		connect: c.Connect, most: c.Most, tries: newTries(),
 	}
 }
 
@@ -111,11 +120,17 @@ func (p *Processor) Handle(ctx context.Context, d *stream.Delivery) error {
 		return p.bury(ctx, d, fulfillment.StageDecode, err.Error())
 	}
 	began := p.now()
+	ctx, leave, err := p.enter(ctx, d, w)
+	defer leave()
+	if err != nil {
+		return p.again(ctx, d, w, err)
+	}
 	mine, err := p.claim(ctx, d, w)
 	if err != nil {
 		return p.again(ctx, d, w, err)
 	}
 	if !mine {
+		p.tries.forget(d.Sequence)
 		return nil
 	}
 	failpoint.Here(failpoint.Delivered, w.Key.Request)
@@ -126,6 +141,7 @@ func (p *Processor) Handle(ctx context.Context, d *stream.Delivery) error {
 	if err != nil {
 		return p.again(ctx, d, w, err)
 	}
+	p.tries.forget(d.Sequence)
 	p.metrics.Decision(p.service, string(w.Key.Type), string(v.Decision))
 	p.metrics.Handled(p.service, string(w.Key.Type), p.now().Sub(began))
 	p.entry(w).WithFields(logrus.Fields{

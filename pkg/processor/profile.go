@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/upstream"
 )
 
 // DefaultTenantParam is the fulfillment parameter that holds the vendor's
@@ -15,6 +16,8 @@ const DefaultTenantParam = "subscription_id"
 type Profile struct {
 	// Vendor makes the calls. Nil where no type of the product calls one.
 	Vendor Vendor
+	// Upstream is whom Vendor calls. Nil is nobody that could be down.
+	Upstream *upstream.Upstream
 	// Idempotent says that the vendor honours Idempotency-Key.
 	Idempotent bool
 	// Finder finds what a purchase has at the vendor already. Nil where the vendor

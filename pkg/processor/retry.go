@@ -56,9 +56,6 @@ func Transient(err error, after time.Duration) error {
 
 // pauseOf is how long to wait before the next attempt.
 func (p *Processor) pauseOf(err error, attempt int) time.Duration {
-	if until, closed := upstream.ClosedUntil(err); closed {
-		return max(until.Sub(p.now()), 0) + rand.N(spread)
-	}
 	pause := p.jitter(min(firstPause<<min(attempt-1, 10), maxPause))
 	var transient *TransientError
 	if errors.As(err, &transient) && transient.After > 0 {
@@ -81,9 +78,16 @@ func (p *Processor) again(ctx context.Context, d *stream.Delivery, w *Work, err 
 		p.entry(w).WithError(err).Debug("request goes back")
 		return stream.RetryAfter(err, 0)
 	}
-	pause, kind := p.pauseOf(err, w.Attempt), "short"
+	if rest, closed := upstream.Rest(err, p.now()); closed {
+		return p.putOff(d, w, err, rest)
+	}
+	// Neither the deliveries on which nothing was tried count, nor, as it is not
+	// known, what was tried by other processes.
+	tried := fulfillment.Attempt(d.Header) - 1 + p.tries.failed(d.Sequence)
+	pause, kind := p.pauseOf(err, tried), "short"
 	if !isTransient(err) {
 		if w.faults++; w.faults >= maxFaults {
+			p.tries.forget(d.Sequence)
 			return p.bury(ctx, d, fulfillment.StageProcess, w.scrub(fmt.Sprintf("not understood after %d tries: %v", w.faults, err)))
 		}
 	}
@@ -96,6 +100,7 @@ func (p *Processor) again(ctx context.Context, d *stream.Delivery, w *Work, err 
 	p.entry(w).WithField("error", w.scrub(err.Error())).WithField("pause", pause.Round(time.Millisecond)).Warn("request will be tried again")
 	p.metrics.Retry(p.service, string(w.Key.Type), kind)
 	if kind == "scheduled" {
+		p.tries.forget(d.Sequence)
 		return nil
 	}
 	return stream.RetryAfter(err, pause)

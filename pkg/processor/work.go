@@ -32,6 +32,9 @@ type Work struct {
 	redriven time.Time
 	opened   time.Time // when the episode was; zero: not known yet
 
+	untried bool  // all earlier deliveries were put off before anything was done
+	closed  error // the upstream may not be called
+
 	polls   int // how often the tenant's state was asked for
 	faults  int // tries that ended in what was not understood
 	publish func(ctx context.Context, w *Work, v Verdict) error

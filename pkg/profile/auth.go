@@ -152,6 +152,21 @@ func (r *reader) credentials(a *auth) credentials {
 	return c
 }
 
+// account names credentials without their secret: by where it is kept. So it is
+// the same in every process, and stays when the secret is renewed.
+func account(a *auth) string {
+	if a == nil {
+		return authNone
+	}
+	parts := []string{a.Type.Value, a.Name.Value, a.Username.Value, a.ClientID.Value, a.TokenURL.Value, strings.Join(values(a.Scopes), " ")}
+	for _, s := range []*secret{a.Value, a.Password, a.Token, a.ClientSecret} {
+		if s != nil {
+			parts = append(parts, s.Env.Value, s.File.Value)
+		}
+	}
+	return strings.Join(parts, "\x00")
+}
+
 // String never shows the secret.
 func (c credentials) String() string { return c.kind + " " + config.NewSecret(c.secret).String() }
 

@@ -25,6 +25,9 @@ type Options struct {
 	// Transport makes what calls go through, one for each endpoint and
 	// credentials. Nil is vendorapi.NewTransport.
 	Transport func() http.RoundTripper
+	// Upstream returns what the calls of one endpoint and credentials share: their
+	// pauses. Nil is upstream.New, for this process alone.
+	Upstream func(upstream.Identity) *upstream.Upstream
 	// Observe is told of each call when it has ended; see
 	// vendorapi.WithObserver.
 	Observe func(endpoint, method, route string, status int, d time.Duration)
@@ -41,13 +44,20 @@ type Options struct {
 // *config.Fault for each secret that is not there.
 func (s *Set) Profiles(o Options) (processor.Profiles, error) {
 	b := &builder{
-		options: o, gates: map[gateKey]http.RoundTripper{},
+		options: o, gates: map[gateKey]*gate{}, products: map[gateKey][]string{},
 		secrets: reader{faults: &faults{file: s.file}, env: lookup(o.Environ), masked: o.masked},
 	}
 	made := make([]*processor.Profile, len(s.entries))
+	keys := make([]gateKey, len(s.entries))
+	for i, e := range s.entries {
+		if o.Instead == nil && e.calls() {
+			keys[i] = gateKey{e.endpoint, b.secrets.credentials(e.Vendor.Auth)}
+			b.products[keys[i]] = append(b.products[keys[i]], e.ID.Value)
+		}
+	}
 	for i, e := range s.entries {
 		var err error
-		if made[i], err = b.profile(e); err != nil {
+		if made[i], err = b.profile(e, keys[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -100,7 +110,15 @@ func lookup(environ []string) func(string) string {
 type builder struct {
 	options Options
 	secrets reader
-	gates   map[gateKey]http.RoundTripper
+	// gates and products are those of an endpoint with its credentials.
+	gates    map[gateKey]*gate
+	products map[gateKey][]string
+}
+
+// gate is what the calls of an endpoint with its credentials go through.
+type gate struct {
+	http.RoundTripper
+	upstream *upstream.Upstream
 }
 
 type gateKey struct {
@@ -108,7 +126,7 @@ type gateKey struct {
 	credentials
 }
 
-func (b *builder) profile(e *entry) (*processor.Profile, error) {
+func (b *builder) profile(e *entry, key gateKey) (*processor.Profile, error) {
 	p := &processor.Profile{
 		Idempotent: e.idempotent, TenantParam: e.tenantParam, Manual: e.manual(), Overdue: e.overdue,
 		Validate: e.validate, Rejection: e.rejection, Policies: e.policies(), Approval: e.approval, Inquiry: e.inquiry,
@@ -117,10 +135,11 @@ func (b *builder) profile(e *entry) (*processor.Profile, error) {
 	if p.Vendor != nil || !e.calls() {
 		return p, nil
 	}
-	api, err := b.client(e)
+	api, err := b.client(e, key)
 	if err != nil {
 		return nil, fmt.Errorf("make client of %s: %w", e.name(), err)
 	}
+	p.Upstream = b.gates[key].upstream
 	v := &vendor{
 		api: api, plans: e.plans, tenantParam: e.tenantParam,
 		standard: processor.TenantVendor{API: api}, assumed: b.options.assumed, masked: b.options.masked,
@@ -132,14 +151,13 @@ func (b *builder) profile(e *entry) (*processor.Profile, error) {
 	return p, nil
 }
 
-func (b *builder) client(e *entry) (*vendorapi.Client, error) {
+func (b *builder) client(e *entry, key gateKey) (*vendorapi.Client, error) {
 	u, err := url.Parse(e.endpoint)
 	if err != nil {
 		return nil, errors.New("its endpoint is not a URL") // which may hold a password
 	}
-	key := gateKey{e.endpoint, b.secrets.credentials(e.Vendor.Auth)}
 	if b.gates[key] == nil {
-		b.gates[key] = b.transport(key.credentials, u.Host)
+		b.gates[key] = b.gate(e, key, u.Host)
 	}
 	options := []vendorapi.Option{vendorapi.WithTransport(b.gates[key])}
 	if e.timeout > 0 {
@@ -153,9 +171,10 @@ func (b *builder) client(e *entry) (*vendorapi.Client, error) {
 	return vendorapi.New(e.endpoint, options...)
 }
 
-// transport puts a gate before the credentials: a call that has to wait needs
-// none. The guard comes last; a token is fetched for many, and without it.
-func (b *builder) transport(c credentials, host string) http.RoundTripper {
+// gate puts a gate before the credentials: a call that has to wait needs none.
+// The guard comes last; a token is fetched for many, and without it.
+func (b *builder) gate(e *entry, key gateKey, host string) *gate {
+	c := key.credentials
 	base := http.RoundTripper(vendorapi.NewTransport())
 	if b.options.Transport != nil {
 		base = b.options.Transport()
@@ -169,5 +188,14 @@ func (b *builder) transport(c credentials, host string) http.RoundTripper {
 	default:
 		signed = &signer{c, host, guarded}
 	}
-	return upstream.NewGate("the vendor at "+host, signed)
+	i := upstream.Identity{
+		Kind: fulfillment.UpstreamVendor, Name: "the vendor at " + host,
+		Endpoint: e.endpoint, Account: account(e.Vendor.Auth), Products: slices.Compact(b.products[key]),
+	}
+	of := b.options.Upstream
+	if of == nil {
+		of = func(i upstream.Identity) *upstream.Upstream { return upstream.New(upstream.Options{Identity: i}) }
+	}
+	u := of(i)
+	return &gate{upstream.NewGate(u, signed), u}
 }

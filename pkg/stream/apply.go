@@ -135,6 +135,9 @@ func (s Stream) config(cfg jetstream.StreamConfig) jetstream.StreamConfig {
 	// an answer.
 	cfg.MaxMsgs, cfg.MaxMsgsPerSubject, cfg.MaxMsgSize = -1, -1, -1
 	cfg.NoAck, cfg.DiscardNewPerSubject, cfg.SubjectTransform = false, false, nil
+	if s.PerSubject > 0 {
+		cfg.MaxMsgsPerSubject = s.PerSubject
+	}
 	cfg.AllowDirect, cfg.AllowAtomicPublish = true, true
 	if s.Schedules {
 		// A schedule fires by rolling its subject up.

@@ -19,6 +19,8 @@ type Stream struct {
 	Subjects []string
 	MaxAge   time.Duration // 0: for ever
 	MaxBytes int64         // 0: no bound
+	// PerSubject is how many messages of a subject are kept, the last ones; 0: all.
+	PerSubject int64
 	// Schedules allows messages that fire later, see ScheduleAt. It cannot be
 	// taken back from an existing stream.
 	Schedules bool
@@ -54,6 +56,11 @@ const (
 	DefaultResultsMaxAge  = 45 * 24 * time.Hour
 	DefaultEventsMaxAge   = 90 * 24 * time.Hour
 	DefaultDeadMaxAge     = 90 * 24 * time.Hour
+
+	// upstreamsMaxAge is when an upstream that nobody speaks of any more, since its
+	// address or credentials were changed, is forgotten. What is paused is spoken
+	// of with every probe.
+	upstreamsMaxAge = 24 * time.Hour
 )
 
 // The durables that are not named after a type's service.
@@ -95,10 +102,10 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Fulfillment is our topology: the four streams, a durable for each type that
-// is named like it, the committer's, the one that looks for requests no service
-// takes, and those of what people are told. That requests do not outlive results
-// is for the caller to see to.
+// Fulfillment is our topology: the four streams and that of the upstreams, a
+// durable for each type that is named like it, the committer's, the one that
+// looks for requests no service takes, and those of what people are told. That
+// requests do not outlive results is for the caller to see to.
 func Fulfillment(l Limits) Topology {
 	l = l.withDefaults()
 	below := func(roots ...string) []string {
@@ -120,6 +127,9 @@ func Fulfillment(l Limits) Topology {
 		},
 		{Name: fulfillment.StreamEvents, Subjects: below(fulfillment.RootEvents), MaxAge: l.EventsMaxAge, MaxBytes: l.MaxBytes},
 		{Name: fulfillment.StreamDead, Subjects: below(fulfillment.RootDead), MaxAge: l.DeadMaxAge, MaxBytes: l.MaxBytes},
+		// On disk like the others, though it is small and changes seldom: an hour's
+		// Retry-After must be kept over a restart of the broker, too.
+		{Name: fulfillment.StreamUpstreams, Subjects: below(fulfillment.RootUpstreams), MaxAge: upstreamsMaxAge, PerSubject: 1},
 	}}
 	for _, typ := range []fulfillment.Type{
 		fulfillment.Purchase, fulfillment.Change, fulfillment.Cancel, fulfillment.Suspend, fulfillment.Resume,

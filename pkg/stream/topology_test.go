@@ -29,8 +29,12 @@ func TestApply_Fulfillment_IsWhatTheWireSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg := got.CachedInfo().Config
+		bytes, kept := int64(1<<30), int64(-1)
+		if s.Name == fulfillment.StreamUpstreams { // small, and only the last word of each
+			bytes, kept = -1, 1
+		}
 		if cfg.Retention != jetstream.LimitsPolicy || cfg.Discard != jetstream.DiscardOld || cfg.Storage != jetstream.FileStorage ||
-			!cfg.AllowDirect || !cfg.AllowAtomicPublish || cfg.Replicas != 1 || cfg.MaxBytes != 1<<30 || cfg.MaxAge != s.MaxAge ||
+			!cfg.AllowDirect || !cfg.AllowAtomicPublish || cfg.Replicas != 1 || cfg.MaxBytes != bytes || cfg.MaxMsgsPerSubject != kept || cfg.MaxAge != s.MaxAge ||
 			cfg.AllowMsgSchedules != (s.Name == fulfillment.StreamRequests) {
 			t.Errorf("%s = %+v", s.Name, cfg)
 		}

@@ -22,6 +22,7 @@ type Metrics struct {
 	decisions, events, retries      *prometheus.CounterVec
 	dead, polls, repairs            *prometheus.CounterVec
 	handled                         *prometheus.HistogramVec
+	upstreamPaused                  *prometheus.GaugeVec
 	table                           *table
 }
 
@@ -88,6 +89,11 @@ func New(opts ...Option) *Metrics {
 		"Streams and consumers that were deleted or changed by somebody else, and were made anew (missing) or changed back (differs).", "object", "kind")
 	m.handled = histogram("headrace_handled_duration_seconds",
 		"How long a service had one message in hand.", "service", "type")
+	m.upstreamPaused = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "headrace_upstream_paused",
+		Help: "1 while an upstream (Connect, or one vendor endpoint with its credentials) is not called, since it fails or asked for it.",
+	}, []string{"kind", "upstream"})
+	m.registry.MustRegister(m.upstreamPaused)
 	for _, o := range opts {
 		o(m)
 	}
@@ -139,6 +145,15 @@ func (m *Metrics) Event(typ, event string) { m.events.WithLabelValues(typ, event
 // Retry counts a message put off. Kind is a word, never an error's text.
 func (m *Metrics) Retry(service, typ, kind string) {
 	m.retries.WithLabelValues(service, typ, kind).Inc()
+}
+
+// UpstreamPaused shows whether an upstream is called.
+func (m *Metrics) UpstreamPaused(kind, name string, paused bool) {
+	v := 0.0
+	if paused {
+		v = 1
+	}
+	m.upstreamPaused.WithLabelValues(kind, name).Set(v)
 }
 
 // Dead counts a dead letter.

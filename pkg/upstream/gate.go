@@ -1,99 +1,119 @@
-// Package upstream keeps a process from calling an upstream (Connect, or one
-// vendor endpoint) that asked to be left alone: its Retry-After holds for all
-// calls, not for the one that was answered with it.
 package upstream
 
 import (
+	"context"
 	"errors"
-	"fmt"
+	"io"
 	"net/http"
-	"strconv"
 	"sync"
-	"time"
+
+	"github.com/headrace/headrace/pkg/guard"
 )
 
-// ClosedError says that a call was not made, since the upstream asked for a
-// pause. The call had no effect.
-type ClosedError struct {
-	Name  string
-	Until time.Time
-}
-
-func (e *ClosedError) Error() string {
-	return fmt.Sprintf("%s asked for a pause until %s", e.Name, e.Until.UTC().Format(time.RFC3339))
-}
-
-// ClosedUntil returns when the upstream that refused err opens again.
-func ClosedUntil(err error) (time.Time, bool) {
-	var closed *ClosedError
-	if errors.As(err, &closed) {
-		return closed.Until, true
-	}
-	return time.Time{}, false
-}
-
-// Gate is a RoundTripper that closes for as long as a 429 or 503 asks for with
-// Retry-After. It is safe for concurrent use.
+// Gate is a RoundTripper that asks an Upstream before each call, and tells it
+// what became of the call. It is safe for concurrent use.
 type Gate struct {
-	name string
+	u    *Upstream
 	next http.RoundTripper
-	now  func() time.Time
-
-	mu    sync.Mutex
-	until time.Time
 }
 
-// maxPause bounds what a Retry-After can ask for; a longer one is asked again.
-const maxPause = time.Hour
+// NewGate returns a Gate of u before next.
+func NewGate(u *Upstream, next http.RoundTripper) *Gate { return &Gate{u: u, next: next} }
 
-// NewGate returns a Gate before next; name is what errors call the upstream.
-func NewGate(name string, next http.RoundTripper) *Gate {
-	return &Gate{name: name, next: next, now: time.Now}
-}
-
-// RoundTrip calls the upstream, or fails with *ClosedError without a call.
+// RoundTrip calls the upstream, or fails with *ClosedError without a call. It
+// uses the Pass of the request's context, if it has one of this upstream.
 func (g *Gate) RoundTrip(r *http.Request) (*http.Response, error) {
-	g.mu.Lock()
-	until := g.until
-	g.mu.Unlock()
-	if g.now().Before(until) {
-		return nil, &ClosedError{Name: g.name, Until: until}
+	pass, given := r.Context().Value(passKey{}).(*Pass)
+	if given = given && pass.of == g.u; !given {
+		var err error
+		if pass, err = g.u.Enter(r.Context(), Entry{Who: who(r)}); err != nil {
+			closeBody(r)
+			return nil, err
+		}
+	}
+	leave := func() {
+		if !given {
+			pass.Leave()
+		}
+	}
+	c, err := g.u.begin(pass)
+	if err != nil {
+		leave()
+		closeBody(r)
+		return nil, err
+	}
+	done := func(o outcome) {
+		g.u.end(c, o)
+		leave()
+		g.u.share(r.Context())
 	}
 	resp, err := g.next.RoundTrip(r)
 	if err != nil {
+		done(outcome{reason: noAnswer(err), void: givenUp(r.Context(), err)})
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
-		if pause := RetryAfter(resp.Header, g.now()); pause > 0 {
-			g.close(g.now().Add(min(pause, maxPause)))
-		}
+	o := outcome{status: resp.StatusCode, asked: RetryAfter(resp.Header, g.u.o.Now())}
+	if o.slowdown() || o.failed() {
+		done(o)
+		return resp, nil
 	}
+	// An answer is one when it is there to its end.
+	resp.Body = &body{ReadCloser: resp.Body, done: done, o: o, void: func(err error) bool { return givenUp(r.Context(), err) }}
 	return resp, nil
 }
 
-func (g *Gate) close(until time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if until.After(g.until) {
-		g.until = until
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close() // as a RoundTripper must; nothing was read
 	}
 }
 
-// RetryAfter reads the Retry-After header in both its forms, seconds and a
-// date; 0 where there is none that makes sense.
-func RetryAfter(h http.Header, now time.Time) time.Duration {
-	v := h.Get("Retry-After")
-	if v == "" {
-		return 0
-	}
-	if s, err := strconv.ParseFloat(v, 64); err == nil {
-		if !(s > 0 && s <= maxPause.Seconds()*24) { // NaN too
-			return 0
+// who names the request that a call is made for.
+func who(r *http.Request) string {
+	for name, v := range r.Header {
+		if http.CanonicalHeaderKey(name) == "Idempotency-Key" && len(v) > 0 {
+			return v[0]
 		}
-		return time.Duration(s * float64(time.Second))
 	}
-	if t, err := http.ParseTime(v); err == nil && t.After(now) {
-		return t.Sub(now)
+	return r.URL.Path
+}
+
+// givenUp reports whether the caller ended the call: that says nothing of the
+// upstream. A deadline is not that.
+func givenUp(ctx context.Context, err error) bool {
+	return guard.Refused(err) || errors.Is(ctx.Err(), context.Canceled)
+}
+
+func noAnswer(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "it does not answer in time"
 	}
-	return 0
+	return "it does not answer: " + err.Error()
+}
+
+// body is an answer's, and tells when it has come to its end.
+type body struct {
+	io.ReadCloser
+	o    outcome
+	done func(outcome)
+	void func(error) bool
+	once sync.Once
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case errors.Is(err, io.EOF):
+		b.once.Do(func() { b.done(b.o) })
+	case err != nil:
+		b.once.Do(func() { b.done(outcome{reason: "its answer broke off", void: b.void(err)}) })
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *body) Close() error {
+	b.once.Do(func() { b.done(b.o) })
+	return b.ReadCloser.Close()
 }

@@ -188,7 +188,7 @@ func TestClient_TransportWithoutTrace_IsUnknown(t *testing.T) {
 func TestClient_PauseAskedFor_IsNotDone(t *testing.T) {
 	t.Parallel()
 	vendor := vendorsim.New(vendorsim.Options{})
-	gate := upstream.NewGate("vendor", vendorapi.NewTransport())
+	gate := upstream.NewGate(upstream.New(upstream.Options{}), vendorapi.NewTransport())
 	client := newClient(t, vendor.Handler(), vendorapi.WithTransport(gate))
 	if err := vendor.Faults().Set([]simfault.Fault{{Status: 429, RetryAfter: "60"}}); err != nil {
 		t.Fatal(err)

@@ -63,7 +63,7 @@ func (c *Client) do(ctx context.Context, k call) (*result, error) {
 		if fault.Kind == Unauthorized {
 			status = http.StatusUnauthorized
 		}
-		if !guard.Refused(err) { // that says nothing of the vendor
+		if _, closed := upstream.ClosedUntil(err); !closed && !guard.Refused(err) { // else there was no call
 			c.observe(k.method, k.route, status, time.Since(began))
 		}
 		return nil, fault

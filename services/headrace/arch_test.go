@@ -19,8 +19,11 @@ func arrows() map[string]string {
 	decider := "pkg/fulfillment pkg/processor pkg/vendorapi" // a type's service knows neither Connect nor the streams
 	return map[string]string{
 		// What we speak of, and what needs nothing of ours.
-		"pkg/broker": "", "pkg/config": "", "pkg/failpoint": "", "pkg/fulfillment": "", "pkg/guard": "", "pkg/redact": "", "pkg/simfault": "", "pkg/telemetry": "", "pkg/upstream": "",
+		"pkg/broker": "", "pkg/config": "", "pkg/failpoint": "", "pkg/fulfillment": "", "pkg/guard": "", "pkg/redact": "", "pkg/simfault": "", "pkg/telemetry": "",
 		"schemas": "pkg/fulfillment",
+		// How an upstream stands, and how all processes know.
+		"pkg/upstream":       "pkg/fulfillment pkg/guard",
+		"pkg/upstream/board": "pkg/fulfillment pkg/stream pkg/upstream",
 		// The three others that we talk to, each known to one package.
 		"pkg/connect":            "pkg/guard pkg/upstream",
 		"pkg/stream":             "pkg/failpoint pkg/fulfillment pkg/guard",
@@ -55,7 +58,7 @@ func arrows() map[string]string {
 		// Where it is all put together, and what a vendor's own program begins with.
 		"pkg/headrace":      "pkg/fulfillment pkg/processor services/headrace/app services/headrace/cli",
 		"services/headrace": "pkg/headrace",
-		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/fulfillment pkg/guard pkg/processor pkg/profile pkg/stream pkg/telemetry pkg/upstream pkg/vendorapi " +
+		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/fulfillment pkg/guard pkg/processor pkg/profile pkg/stream pkg/telemetry pkg/upstream pkg/upstream/board pkg/vendorapi " +
 			"services/adjustment services/cancel services/change services/committer services/fetcher services/purchase services/renew " +
 			"services/resume services/suspend services/tierconfig services/transfer",
 		"services/headrace/cli": "pkg/broker pkg/config pkg/connect pkg/connectsim pkg/deadletter pkg/fulfillment pkg/ledger pkg/processor pkg/profile pkg/replay pkg/stream pkg/telemetry pkg/vendorsim " +

@@ -19,6 +19,7 @@ import (
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/telemetry"
+	"github.com/headrace/headrace/pkg/upstream/board"
 	"github.com/headrace/headrace/services/fetcher"
 )
 
@@ -46,6 +47,11 @@ type App struct {
 	polled  func(fetcher.Poll, error)
 	ready   func(Ready)
 	tending stream.Tending
+	// board is how the upstreams stand for all processes, standing what /readyz
+	// says of them.
+	board    *board.Board
+	standing *standing
+	vendors  int // how many are called
 	// handlers take the place of services.
 	handlers []Handler
 	environ  []string
@@ -75,6 +81,7 @@ func New(cfg *config.Config, log *logrus.Entry, m *telemetry.Metrics, h *telemet
 	a := &App{
 		cfg: cfg, log: log, metrics: m, health: h, environ: os.Environ(),
 		polled: func(_ fetcher.Poll, err error) { reportPoll(h, err) }, ready: func(Ready) {},
+		standing: newStanding(h),
 	}
 	for _, opt := range opts {
 		opt(a)
@@ -127,6 +134,7 @@ func (a *App) Run(ctx context.Context, services []string) error {
 		return err
 	}
 	a.warnOfLostProof(ctx, client, services)
+	a.board.Load(ctx)
 	a.ready(Ready{HTTP: server.Addr, Broker: client.Status().Server})
 	a.log.WithFields(logrus.Fields{"services": services, "http": server.Addr, "broker": client.Status().Server}).Info("running")
 

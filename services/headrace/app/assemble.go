@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/upstream"
+	"github.com/headrace/headrace/pkg/upstream/board"
 	"github.com/headrace/headrace/services/adjustment"
 	"github.com/headrace/headrace/services/cancel"
 	"github.com/headrace/headrace/services/change"
@@ -33,7 +33,9 @@ const templateTTL = 10 * time.Minute
 // assemble registers the services' handlers and returns what must run beside
 // them.
 func (a *App) assemble(client *stream.Client, services []string) ([]func(context.Context) error, error) {
-	con, err := a.connectClient()
+	a.board = board.New(client, a.log, a.upstreamChanged)
+	toConnect := a.connectUpstream()
+	con, err := a.connectClient(toConnect)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 		profiles = a.handled(profiles)
 	}
 	dead := deadletter.NewWriter(client, a.dead)
-	run := []func(context.Context) error{func(ctx context.Context) error { return a.probe(ctx, con) }}
+	run := []func(context.Context) error{a.board.Run, func(ctx context.Context) error { return a.probe(ctx, con) }}
 	for _, name := range services {
 		switch name {
 		case Fetcher:
@@ -63,6 +65,7 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 			p := processor.New(processor.Config{
 				Service: name, Decider: d, Profiles: profiles, Log: client, Dead: dead, Status: statusOf(con),
 				Metrics: a.metrics, Logger: a.log, MaxWait: a.cfg.Retention.Requests / 2,
+				Connect: toConnect, Most: a.share(name),
 			})
 			client.Handle(name, a.cfg.Concurrency.For(name), p.Handle)
 		}
@@ -103,6 +106,15 @@ func (a *App) notify(client *stream.Client, con *connect.Client) {
 	}
 }
 
+// share is how many of a service's requests may be in flight at one upstream:
+// where there are several, one that hangs must leave room for the others.
+func (a *App) share(service string) int {
+	if a.vendors < 2 {
+		return 0
+	}
+	return max(a.cfg.Concurrency.For(service)*3/4, 1)
+}
+
 // decides reports whether the service carries requests out.
 func decides(service string) bool { return service != Fetcher && service != Committer }
 
@@ -131,10 +143,10 @@ func decider(name string) (processor.Decider, error) {
 	return nil, fmt.Errorf("run services: %q processes no type", name)
 }
 
-func (a *App) connectClient() (*connect.Client, error) {
+func (a *App) connectClient(u *upstream.Upstream) (*connect.Client, error) {
 	c := a.cfg.Connect
 	con, err := connect.NewClient(string(c.Endpoint), c.APIKey.Reveal(),
-		connect.WithTransport(upstream.NewGate("Connect", guard.Transport(connect.NewTransport()))),
+		connect.WithTransport(upstream.NewGate(u, guard.Transport(connect.NewTransport()))),
 		connect.WithPageSize(c.PageSize), connect.WithLogger(a.log),
 		connect.WithObserver(func(method, route string, status int, d time.Duration) {
 			a.metrics.ConnectCall(method, route, status, d)
@@ -144,21 +156,6 @@ func (a *App) connectClient() (*connect.Client, error) {
 		return nil, fmt.Errorf("make client of Connect: %w", err)
 	}
 	return con, nil
-}
-
-// report makes of a call's status what /readyz says of the upstream: refused
-// credentials are ours to mend, a failing upstream is not.
-func (a *App) report(part string, status int) {
-	switch {
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		a.health.Set(part, false, true, fmt.Sprintf("it refuses our credentials (%d)", status))
-	case status == 0:
-		a.health.Set(part, false, false, "it does not answer")
-	case status >= 500 || status == http.StatusTooManyRequests:
-		a.health.Set(part, false, false, fmt.Sprintf("it answers %d", status))
-	default:
-		a.health.Set(part, true, false, "")
-	}
 }
 
 // statusOf asks Connect where a request stands.

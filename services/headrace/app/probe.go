@@ -78,5 +78,5 @@ func (a *App) reportConnect(route string, status int) {
 	if route == routeAccounts && status == http.StatusForbidden {
 		status = http.StatusOK
 	}
-	a.report(telemetry.HealthConnect, status)
+	a.standing.report(telemetry.HealthConnect, status)
 }

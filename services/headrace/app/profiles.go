@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/pkg/config"
+	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/profile"
@@ -21,12 +22,12 @@ func (a *App) profiles() (processor.Profiles, error) {
 	if a.cfg.Profiles != "" {
 		return a.configured()
 	}
-	v, err := a.vendor()
+	v, u, err := a.vendor()
 	if err != nil {
 		return nil, err
 	}
 	p := &processor.Profile{
-		Vendor: v, Idempotent: a.cfg.Vendor.Idempotency == config.IdempotencyKey,
+		Vendor: v, Upstream: u, Idempotent: a.cfg.Vendor.Idempotency == config.IdempotencyKey,
 		TenantParam: processor.DefaultTenantParam, Validate: processor.Required,
 	}
 	if v == nil {
@@ -44,7 +45,7 @@ func (a *App) configured() (processor.Profiles, error) {
 		return nil, fmt.Errorf("load profiles: %w", err)
 	}
 	a.unguarded = strings.Join(set.Unguarded(), ", ")
-	o := profile.Options{Environ: a.environ, Observe: a.vendorCalled}
+	o := profile.Options{Environ: a.environ, Observe: a.vendorCalled, Upstream: a.vendorUpstream}
 	if a.cfg.DryRun {
 		o.Instead = dryVendor{log: a.log}
 	}
@@ -54,29 +55,36 @@ func (a *App) configured() (processor.Profiles, error) {
 	return set.Profiles(o)
 }
 
-func (a *App) vendor() (processor.Vendor, error) {
+func (a *App) vendor() (processor.Vendor, *upstream.Upstream, error) {
 	if a.cfg.DryRun {
-		return dryVendor{log: a.log}, nil
+		return dryVendor{log: a.log}, nil, nil
 	}
 	endpoint := string(a.cfg.Vendor.Endpoint)
 	if endpoint == "" {
-		return nil, nil // only what calls no vendor, or has handlers of its own, runs here: config.Check saw to that
+		return nil, nil, nil // only what calls no vendor, or has handlers of its own, runs here: config.Check saw to that
 	}
 	a.health.Set(telemetry.HealthVendor, true, false, "not called yet")
+	u := a.vendorUpstream(upstream.Identity{Kind: fulfillment.UpstreamVendor, Name: "the vendor", Endpoint: endpoint})
 	v, err := vendorapi.New(endpoint,
-		vendorapi.WithTransport(upstream.NewGate("the vendor", guard.Transport(vendorapi.NewTransport()))),
+		vendorapi.WithTransport(upstream.NewGate(u, guard.Transport(vendorapi.NewTransport()))),
 		vendorapi.WithObserver(func(method, route string, status int, d time.Duration) {
 			a.vendorCalled(endpoint, method, route, status, d)
 		}))
 	if err != nil {
-		return nil, fmt.Errorf("vendor client: %w", err)
+		return nil, nil, fmt.Errorf("vendor client: %w", err)
 	}
-	return processor.TenantVendor{API: v}, nil
+	return processor.TenantVendor{API: v}, u, nil
+}
+
+// vendorUpstream is the upstream of a vendor's calls.
+func (a *App) vendorUpstream(i upstream.Identity) *upstream.Upstream {
+	a.vendors++
+	return a.upstream(i, a.vendorPart(i.Endpoint))
 }
 
 func (a *App) vendorCalled(endpoint, method, route string, status int, d time.Duration) {
 	a.metrics.VendorCall(hostOf(endpoint), method, route, status, d)
-	a.report(a.vendorPart(endpoint), status)
+	a.standing.report(a.vendorPart(endpoint), status)
 }
 
 // vendorPart is what /readyz calls a vendor: those of profiles by their hosts.

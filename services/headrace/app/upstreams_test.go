@@ -1,0 +1,166 @@
+package app_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/headrace/headrace/pkg/connectsim"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/simfault"
+	"github.com/headrace/headrace/pkg/telemetry"
+	"github.com/headrace/headrace/pkg/vendorsim"
+)
+
+// fault sets faults and fails the test if they make no sense.
+func (w *world) fault(layer *simfault.Layer, faults ...simfault.Fault) {
+	w.t.Helper()
+	if err := layer.Set(faults); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// standing are the shared records of upstreams, by name.
+func (w *world) standing() map[string]fulfillment.Upstream {
+	w.t.Helper()
+	all := map[string]fulfillment.Upstream{}
+	for m, err := range w.client().Read(w.t.Context(), fulfillment.StreamUpstreams, "", 1) {
+		var rec fulfillment.Upstream
+		if err != nil || json.Unmarshal(m.Body, &rec) != nil {
+			w.t.Fatalf("read upstreams: %v", err)
+		}
+		all[rec.Name] = rec
+	}
+	return all
+}
+
+// worstCase is the most calls that an outage of that length may cost: what the
+// page on upstreams and faults says.
+func worstCase(processes int, outage time.Duration) int {
+	const atStart, untilPaused = 8, 8 // in flight without a success; failures in a row
+	calls := processes * (atStart + untilPaused - 1)
+	for pause := time.Second; outage > 0; pause = min(2*pause, 10*time.Second) {
+		outage -= pause
+		calls++ // the probe of the fleet
+	}
+	return calls
+}
+
+func TestUpstreams_VendorDown_FewCallsHoweverManyWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	w.seed(w.connect.Seed(200)) // of each of five types
+	w.shareBroker()
+	w.fault(w.vendor.Faults(), simfault.Fault{Path: "/tenant", Status: http.StatusServiceUnavailable})
+	const processes, outage = 3, 20 * time.Second
+	for range processes {
+		w.start()
+	}
+	began := time.Now()
+	w.until("the vendor is paused", func() bool { return w.standing()["the vendor"].State.Closed() })
+	if part := w.health.Report().Parts[telemetry.HealthVendor]; part.OK || part.Fatal || !strings.Contains(part.Reason, "paused") || !strings.Contains(part.Reason, "503") {
+		t.Errorf("/readyz says of the vendor: %+v", part)
+	}
+	w.until("the outage is over", func() bool { return time.Since(began) > outage })
+	calls := len(w.vendor.Faults().Calls())
+	if most := worstCase(processes, time.Since(began)); calls > most {
+		t.Errorf("%d calls in an outage of %s with 1000 requests waiting in %d processes, want at most %d", calls, outage, processes, most)
+	}
+	t.Logf("%d calls in an outage of %s", calls, time.Since(began).Round(time.Second))
+	w.fault(w.vendor.Faults())
+	recovered := time.Now()
+	w.until("no request pending", w.settled)
+	t.Logf("settled %s after the recovery", time.Since(recovered).Round(time.Millisecond))
+	for typ, byStatus := range w.connect.Counts() {
+		if byStatus["approved"] != 200 {
+			t.Errorf("%s: %v, want 200 approved", typ, byStatus)
+		}
+	}
+	if took := time.Since(recovered); took > 45*time.Second { // 30 s promised; CI may be slow
+		t.Errorf("went on %s after the recovery", took)
+	}
+}
+
+func TestUpstreams_RetryAfter_IsKeptByAllProcesses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	w.seed(w.connect.Seed(20))
+	w.shareBroker()
+	w.fault(w.vendor.Faults(), simfault.Fault{Path: "/tenant", Status: http.StatusTooManyRequests, RetryAfter: "3", Skip: 10, Times: 2})
+	w.start()
+	w.start()
+	w.until("no request pending", w.settled)
+	calls := w.vendor.Faults().Calls()
+	asked := 0
+	for _, c := range calls {
+		if c.Status != http.StatusTooManyRequests {
+			continue
+		}
+		asked++
+		said := c.Time.Add(time.Duration(c.DurationMS * float64(time.Millisecond)))
+		for _, later := range calls {
+			// The other process learns of it a moment later.
+			if after := later.Time.Sub(said); after > 300*time.Millisecond && after < 3*time.Second {
+				t.Errorf("a call %s after it was asked to wait for 3 s", after)
+			}
+		}
+	}
+	if asked == 0 {
+		t.Error("nobody was asked to wait")
+	}
+}
+
+// twoVendors has a world with two products whose vendors differ: the second is
+// at path /b of the simulator.
+func (w *world) twoVendors() {
+	w.t.Helper()
+	w.withProfiles(fmt.Sprintf(twoVendors, w.cfg.Vendor.Endpoint, w.cfg.Vendor.Endpoint))
+}
+
+const twoVendors = `
+products:
+  - id: PRD-620-114-337
+    vendor:
+      endpoint: %s
+  - id: PRD-731-225-448
+    vendor:
+      endpoint: %s/b
+`
+
+func TestUpstreams_OneVendorGoneForGood_TheOthersRequestsGoThrough(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]simfault.Fault{
+		"down":    {Path: "/b/", Status: http.StatusBadGateway},
+		"hanging": {Path: "/b/", Latency: 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+			w.twoVendors()
+			w.cfg.Concurrency.Default = 8
+			w.seed(w.connect.Seed(60))
+			w.fault(w.vendor.Faults(), fault)
+			w.start()
+			others := func(status string) (n int) {
+				for _, r := range w.connect.Requests() {
+					if r.ProductID == profiled && r.Status == status {
+						n++
+					}
+				}
+				return n
+			}
+			w.until("all requests of the product whose vendor works are approved", func() bool { return others("pending") == 0 })
+			if n := others("approved"); n < 100 {
+				t.Errorf("%d approved", n)
+			}
+			for _, r := range w.connect.Requests() {
+				if r.ProductID != profiled && r.Status != "pending" {
+					t.Errorf("%s of the vendor that is gone is %s", r.ID, r.Status)
+				}
+			}
+		})
+	}
+}
