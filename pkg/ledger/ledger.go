@@ -105,9 +105,14 @@ func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 	}); err != nil {
 		return nil, err
 	}
+	waits, err := readWaits(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	entries := make([]Entry, 0, len(books))
 	for _, b := range books {
-		if e := b.entry(); f.takes(e) {
+		e := b.entry()
+		if waits.explain(&e); f.takes(e) {
 			entries = append(entries, e)
 		}
 	}
@@ -136,7 +141,13 @@ func Show(ctx context.Context, r Reader, request string) (History, error) {
 	for i := range found.steps {
 		found.steps[i].Reason = found.secrets.Text(found.steps[i].Reason)
 	}
-	return History{Entry: found.entry(), Steps: found.steps}, nil
+	waits, err := readWaits(ctx, r)
+	if err != nil {
+		return History{}, err
+	}
+	h := History{Entry: found.entry(), Steps: found.steps}
+	waits.explain(&h.Entry)
+	return h, nil
 }
 
 // read goes through the four streams and writes each message into the book of

@@ -24,6 +24,7 @@ func used(now time.Time) *telemetry.Metrics {
 	m.Decision("purchase", "purchase", "approve")
 	m.Event("purchase", "approved")
 	m.Retry("change", "change", "upstream")
+	m.UpstreamPaused("vendor", "the vendor", true)
 	m.Dead("hold", "cancel")
 	m.Repaired("committer", "missing")
 	m.Handled("purchase", "purchase", time.Millisecond)

@@ -285,10 +285,12 @@ func (c *Committer) again(d *stream.Delivery, r *fulfillment.Result, err error) 
 		return stream.RetryAfter(err, 0)
 	}
 	const first, most = time.Second, 20 * time.Second
-	pause := min(first<<min(d.Attempt-1, 10), most)
-	if until, closed := upstream.ClosedUntil(err); closed {
-		pause = max(pause, until.Sub(c.now()))
+	if rest, closed := upstream.Rest(err, c.now()); closed { // the pause is said once, and not for each result
+		c.entry(r).WithError(err).WithField("pause", rest).Debug("result put off")
+		c.Metrics.Retry("committer", string(r.Type), "paused")
+		return stream.RetryAfter(err, rest)
 	}
+	pause := min(first<<min(d.Attempt-1, 10), most)
 	if api := (*connect.APIError)(nil); errors.As(err, &api) {
 		pause = max(pause, api.RetryAfter)
 	}

@@ -94,10 +94,10 @@ func notePause(err error, attempt int, now time.Time) time.Duration {
 		return 0
 	}
 	const first, most = time.Second, 20 * time.Second
-	pause := min(first<<min(attempt-1, 10), most)
-	if until, closed := upstream.ClosedUntil(err); closed {
-		pause = max(pause, until.Sub(now))
+	if rest, closed := upstream.Rest(err, now); closed {
+		return rest
 	}
+	pause := min(first<<min(attempt-1, 10), most)
 	if api := (*connect.APIError)(nil); errors.As(err, &api) {
 		pause = max(pause, api.RetryAfter)
 	}

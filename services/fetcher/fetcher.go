@@ -25,6 +25,7 @@ import (
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/upstream"
 )
 
 // Log is what the fetcher needs of the stream layer.
@@ -120,7 +121,10 @@ func (f *Fetcher) Run(ctx context.Context) error {
 		f.Metrics.PollDone(f.now(), err)
 		f.Polled(poll, err)
 		pause := f.Interval
-		if err != nil {
+		if rest, closed := upstream.Rest(err, f.now()); closed { // which is said elsewhere, once
+			pause = min(pause, rest)
+			f.Logger.WithError(err).WithField("pause", pause).Debug("poll put off")
+		} else if err != nil {
 			failures++
 			pause = min(pause, retryPause(failures))
 			f.Logger.WithError(err).WithField("pause", pause).Warn("poll failed, will be tried again")

@@ -44,7 +44,7 @@ func arrows() map[string]string {
 		"pkg/connectsim/rql": "",
 		"pkg/vendorsim":      "pkg/simfault",
 		// The services, none of which knows another.
-		"services/fetcher":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream",
+		"services/fetcher":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream",
 		"services/purchase":   decider + " pkg/failpoint",
 		"services/change":     decider,
 		"services/cancel":     decider,

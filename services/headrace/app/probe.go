@@ -8,6 +8,7 @@ import (
 
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/telemetry"
+	"github.com/headrace/headrace/pkg/upstream"
 )
 
 // probePause is how soon Connect is asked again while it does not take the key.
@@ -30,6 +31,7 @@ func (a *App) probe(ctx context.Context, con *connect.Client) error {
 			log.WithError(err).Errorf("Connect refuses the API key: put a valid one into %s; nothing fails meanwhile, requests wait", a.cfg.Name("connect.api_key"))
 		case connect.IsNotFound(err):
 			log.WithError(err).Errorf("this is not Connect's API: check %s, which ends with /public/v1", a.cfg.Name("connect.endpoint"))
+		case paused(err): // the pause itself was said
 		case connect.IsTransient(err):
 			log.WithError(err).Warnf("Connect is not reached: check %s and the network; it will be tried again", a.cfg.Name("connect.endpoint"))
 		default:
@@ -60,6 +62,11 @@ func (a *App) checkProducts(ctx context.Context, con *connect.Client) {
 }
 
 func isForbidden(err error) bool { return connect.HasStatus(err, http.StatusForbidden) }
+
+func paused(err error) bool {
+	_, closed := upstream.ClosedUntil(err)
+	return closed
+}
 
 // pauseFor reports whether the pause passed before ctx ended.
 func pauseFor(ctx context.Context, d time.Duration) bool {

@@ -71,9 +71,19 @@ func TestUp_VendorDown_WaitsVisiblyAndGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := s.start("up")
-	s.until("the vendor was called often", func() bool { return len(s.vendor.Faults().Calls()) > 150 })
+	s.until("the vendor is paused, and was probed", func() bool {
+		_, body := p.get("/readyz")
+		return strings.Contains(body, "paused") && len(s.vendor.Faults().Calls()) > 10
+	})
 	if status, body := p.get("/readyz"); status != http.StatusOK || !strings.Contains(body, "503") {
 		t.Errorf("/readyz is %d while the vendor is down, want 200 that tells:\n%s", status, body)
+	}
+	s.until("requests list says what they wait for", func() bool {
+		r := s.run("requests", "list", "--type", "purchase")
+		return r.status == 0 && strings.Contains(r.stdout, "waits for the vendor") && strings.Contains(r.stdout, "503")
+	})
+	if n := len(s.vendor.Faults().Calls()); n > 30 {
+		t.Errorf("%d calls of a vendor that is down", n)
 	}
 	if counts := s.connect.Counts(); counts["purchase"]["failed"] != 0 {
 		t.Errorf("an outage failed orders: %v", counts)
