@@ -42,7 +42,7 @@ type Consumer struct {
 	// Default 30 s. Workers of this package say something each third of it.
 	AckWait time.Duration
 	// MaxAckPending bounds the messages in hand, over all processes; what waits
-	// for a delayed retry counts. Default 10,000.
+	// for a delayed retry counts. Default 200,000.
 	MaxAckPending int
 	// HeadersOnly leaves out bodies.
 	HeadersOnly bool
@@ -51,7 +51,7 @@ type Consumer struct {
 // Defaults of Consumer and Limits.
 const (
 	DefaultAckWait        = 30 * time.Second
-	DefaultMaxAckPending  = 10_000
+	DefaultMaxAckPending  = 200_000
 	DefaultRequestsMaxAge = 30 * 24 * time.Hour
 	DefaultResultsMaxAge  = 45 * 24 * time.Hour
 	DefaultEventsMaxAge   = 90 * 24 * time.Hour

@@ -7,8 +7,8 @@ import "sync"
 // tried for as long as it takes, and does not count.
 const maxFaults = 8
 
-// generation is how many results with faults are remembered at least: more than
-// are ever in hand by default.
+// generation is how many results with faults are remembered at least, more than
+// are ever met at once.
 const generation = 10_000
 
 // faults counts, by the result's sequence, the tries that ended in what is not
