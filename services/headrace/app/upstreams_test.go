@@ -72,15 +72,16 @@ func TestUpstreams_VendorDown_FewCallsHoweverManyWait(t *testing.T) {
 	t.Logf("%d calls in an outage of %s", calls, time.Since(began).Round(time.Second))
 	w.fault(w.vendor.Faults())
 	recovered := time.Now()
+	w.until("it is called again", func() bool { return len(w.vendor.Operations()) > 10 })
+	if took := time.Since(recovered); took > 30*time.Second {
+		t.Errorf("went on %s after the recovery", took)
+	}
 	w.until("no request pending", w.settled)
 	t.Logf("settled %s after the recovery", time.Since(recovered).Round(time.Millisecond))
 	for typ, byStatus := range w.connect.Counts() {
 		if byStatus["approved"] != 200 {
 			t.Errorf("%s: %v, want 200 approved", typ, byStatus)
 		}
-	}
-	if took := time.Since(recovered); took > 45*time.Second { // 30 s promised; CI may be slow
-		t.Errorf("went on %s after the recovery", took)
 	}
 }
 
@@ -89,7 +90,7 @@ func TestUpstreams_RetryAfter_IsKeptByAllProcesses(t *testing.T) {
 	w := newWorld(t, connectsim.Options{Empty: true}, vendorsim.Options{})
 	w.seed(w.connect.Seed(20))
 	w.shareBroker()
-	w.fault(w.vendor.Faults(), simfault.Fault{Path: "/tenant", Status: http.StatusTooManyRequests, RetryAfter: "3", Skip: 10, Times: 2})
+	w.fault(w.vendor.Faults(), simfault.Fault{Path: "/tenant", Status: http.StatusTooManyRequests, RetryAfter: "5", Skip: 10, Times: 2})
 	w.start()
 	w.start()
 	w.until("no request pending", w.settled)
@@ -102,9 +103,10 @@ func TestUpstreams_RetryAfter_IsKeptByAllProcesses(t *testing.T) {
 		asked++
 		said := c.Time.Add(time.Duration(c.DurationMS * float64(time.Millisecond)))
 		for _, later := range calls {
-			// The other process learns of it a moment later.
-			if after := later.Time.Sub(said); after > 300*time.Millisecond && after < 3*time.Second {
-				t.Errorf("a call %s after it was asked to wait for 3 s", after)
+			// The other process learns of it a moment later, which may be long on a
+			// busy machine.
+			if after := later.Time.Sub(said); after > 1500*time.Millisecond && after < 5*time.Second {
+				t.Errorf("a call %s after it was asked to wait for 5 s", after)
 			}
 		}
 	}
