@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/headrace/headrace/pkg/connect"
@@ -155,12 +156,31 @@ func (a *act) inquire(ctx context.Context) (outcome, error) {
 	}
 	status, err := a.to.inquire(ctx, a.r.RequestID, template)
 	if refused(err) {
-		return outcome{}, hold("Connect refuses to inquire: %v", err)
+		return a.answered(ctx, err)
 	}
 	if err != nil {
 		return outcome{}, fmt.Errorf("inquire request %s: %w", a.r.RequestID, err)
 	}
 	return outcome{status, a.r.Reason}, nil
+}
+
+// answered looks why Connect refuses to inquire. Where the request is pending
+// and nothing in it is marked any more, the customer was faster: the inquiry
+// took effect, its answer got lost, and theirs came before it was made again.
+// What they said is for a new episode to judge.
+func (a *act) answered(ctx context.Context, refusal error) (outcome, error) {
+	now, err := a.to.get(ctx, a.r.RequestID)
+	if err != nil {
+		return outcome{}, fmt.Errorf("read request %s: %w", a.r.RequestID, err)
+	}
+	marked := func(p fulfillment.Param) bool {
+		has := now.param(p.ID)
+		return p.ValueError != nil && has != nil && has.ValueError != ""
+	}
+	if now.status != connect.StatusPending || len(a.r.Params) == 0 || slices.ContainsFunc(a.r.Params, marked) {
+		return outcome{}, hold("Connect refuses to inquire: %v", refusal)
+	}
+	return outcome{connect.StatusInquiring, a.r.Reason}, nil
 }
 
 // changed leaves out what Connect has already.

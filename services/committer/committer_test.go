@@ -208,6 +208,42 @@ func TestCommit_AnswerLostAfterTheEffect_IsDoneOnce(t *testing.T) {
 	}
 }
 
+// hasty is a customer who answers before the committer, to whom Connect's answer
+// was lost, has asked again.
+type hasty struct {
+	committer.Requests
+	answer func()
+}
+
+func (h hasty) Inquire(ctx context.Context, id, templateID string) (*connect.Request, error) {
+	if _, err := h.Requests.Inquire(ctx, id, templateID); err != nil {
+		return nil, err
+	}
+	h.answer()
+	return h.Requests.Inquire(ctx, id, templateID)
+}
+
+func TestCommit_AnsweredBeforeAskedAgain_IsNotHeld(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.Requests = hasty{b.Requests, func() {
+		if err := b.sim.Answer(b.key.Request, map[string]string{"admin_email": "found@example.com"}); err != nil {
+			t.Error(err)
+		}
+	}}
+	wrong := "This is not an address."
+	b.commit(t, b.decided(t, fulfillment.Inquire, "", fulfillment.Param{ID: "admin_email", ValueError: &wrong}), 1)
+	if e := b.event(t); e.Event != fulfillment.EventInquiring {
+		t.Errorf("event is %+v", e)
+	}
+	if r := b.request(t); r.Status != "pending" || r.ParamErrors["admin_email"] != "" {
+		t.Errorf("request is %s with %v", r.Status, r.ParamErrors)
+	}
+	if n := pipelinetest.Count(t, b.client, fulfillment.StreamDead, ""); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
 func TestCommit_ConnectDown_ComesAgainAndNothingIsLost(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -67,7 +67,7 @@ func ordered(t *testing.T) plan {
 	length("CRASH_FOR", &p.atLeast)
 	length("CRASH_ACK_WAIT", &p.ackWait)
 	if number("CRASH_KILLS", &p.kills) || p.atLeast > 0 {
-		p.atMost, p.long = p.atLeast+time.Duration(p.kills)*10*time.Second, true
+		p.atMost = p.atLeast + time.Duration(p.kills)*10*time.Second
 	}
 	p.settle = 90*time.Second + 4*p.ackWait
 	return p
@@ -84,9 +84,7 @@ func TestCrash_ProcessesDie_NothingIsLostOrDoneTwice(t *testing.T) {
 				continue
 			}
 			t.Run(m.name, func(t *testing.T) {
-				if !p.long {
-					t.Parallel()
-				}
+				t.Parallel()
 				a := crashed(t, m, p)
 				mu.Lock()
 				defer mu.Unlock()

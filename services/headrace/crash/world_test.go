@@ -37,7 +37,6 @@ type plan struct {
 	ackWait time.Duration
 	off     string // the protection that is switched off, for mutants
 	focus   string // "point=action", the only one where it can be
-	long    bool   // it is not the short form
 	// settle is how long all may take to end after the chaos.
 	settle time.Duration
 }
