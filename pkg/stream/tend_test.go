@@ -341,3 +341,41 @@ func TestCompare_TellsAndChangesNothing(t *testing.T) {
 		t.Errorf("Compare changed the stream: %+v", got)
 	}
 }
+
+// Somebody holds a message when its consumer is deleted, and has no free slot by
+// which to notice it. It must have lost the message before another gets it.
+func TestTend_ConsumerDeletedWithAMessageInHand_NobodyElseHasItBeside(t *testing.T) {
+	t.Parallel()
+	top := one(shortWait)
+	w := tend(t, top, stream.Tending{Every: time.Hour, Grace: top.Consumers[0].AckWait})
+	var mu sync.Mutex
+	holders, most, deliveries := 0, 0, 0
+	hold := func(ctx context.Context, _ *stream.Delivery) error {
+		mu.Lock()
+		holders++
+		deliveries++
+		most = max(most, holders)
+		first := deliveries == 1
+		mu.Unlock()
+		if first {
+			<-ctx.Done() // it takes as long as it may
+		}
+		mu.Lock()
+		holders--
+		mu.Unlock()
+		return nil
+	}
+	fill(t, w.client, 1)
+	for _, c := range []*stream.Client{w.client, connect(t, w.broker)} {
+		c.Handle("worker", 1, hold)
+		start(t, c)
+	}
+	w.until(t, "somebody holds it", func() bool { mu.Lock(); defer mu.Unlock(); return holders == 1 })
+	if err := w.broker.JetStream().DeleteConsumer(t.Context(), "WORK", "worker"); err != nil {
+		t.Fatal(err)
+	}
+	w.until(t, "it was delivered again", func() bool { mu.Lock(); defer mu.Unlock(); return deliveries >= 2 && holders == 0 })
+	if most != 1 {
+		t.Errorf("%d held it at once", most)
+	}
+}
