@@ -267,8 +267,16 @@ func (s *subscription) receive(m *nats.Msg) {
 		}
 		return
 	}
+	d := &delivery{msg: m, lease: s.leases.take(m.Reply, s.puller.take())}
+	if !s.leases.good(d.lease) {
+		// It came too late: somebody else has it. Whatever the line did, asking
+		// anew makes sure that we count from what the broker counts from.
+		s.puller.done()
+		s.unbind(errBinding)
+		return
+	}
 	// There is room: no more is in hand than there are workers.
-	s.work <- &delivery{msg: m, lease: s.leases.take(m.Reply, s.puller.take())}
+	s.work <- d
 }
 
 func (s *subscription) pull() {

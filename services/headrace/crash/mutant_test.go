@@ -33,7 +33,8 @@ func mutants() []mutant {
 		{off: failpoint.NoFence, mode: none, focus: "call-answered=stop", shielded: "the lease, which ends before another has the message, and what was begun under it with it"},
 		{off: failpoint.NoRead, mode: key, focus: "approved=kill", shielded: "Connect, which refuses what was done already, whereupon the request is read"},
 		{off: failpoint.EarlyAck, mode: key, focus: "delivered=kill"},
-		{off: failpoint.NoLetters, mode: key, focus: "dead-written=kill", shielded: "the service, which looks for the letter when a message comes again"},
+		// A service looks for the letter, too, when a message comes again.
+		{off: failpoint.NoLetters + "," + failpoint.NoClaim, mode: key, focus: "dead-written=kill"},
 	}
 }
 
