@@ -88,11 +88,12 @@ func TestApp_StreamOrConsumerDeleted_ComesBackAndNothingIsLostOrDoneTwice(t *tes
 		object string
 		remove func(*streamtest.Hand)
 	}{
-		"requests": {fulfillment.StreamRequests, func(h *streamtest.Hand) { h.DeleteStream(fulfillment.StreamRequests) }},
-		"results":  {fulfillment.StreamResults, func(h *streamtest.Hand) { h.DeleteStream(fulfillment.StreamResults) }},
-		"events":   {fulfillment.StreamEvents, func(h *streamtest.Hand) { h.DeleteStream(fulfillment.StreamEvents) }},
-		"dead":     {fulfillment.StreamDead, func(h *streamtest.Hand) { h.DeleteStream(fulfillment.StreamDead) }},
-		"purchase": {"purchase", func(h *streamtest.Hand) { h.DeleteConsumer(fulfillment.StreamRequests, "purchase") }},
+		"requests":  {fulfillment.StreamRequests, func(h *streamtest.Hand) { h.DeleteStream(fulfillment.StreamRequests) }},
+		"results":   {fulfillment.StreamResults, func(h *streamtest.Hand) { h.DeleteStream(fulfillment.StreamResults) }},
+		"events":    {fulfillment.StreamEvents, func(h *streamtest.Hand) { h.DeleteStream(fulfillment.StreamEvents) }},
+		"dead":      {fulfillment.StreamDead, func(h *streamtest.Hand) { h.DeleteStream(fulfillment.StreamDead) }},
+		"upstreams": {fulfillment.StreamUpstreams, func(h *streamtest.Hand) { h.DeleteStream(fulfillment.StreamUpstreams) }},
+		"purchase":  {"purchase", func(h *streamtest.Hand) { h.DeleteConsumer(fulfillment.StreamRequests, "purchase") }},
 		"committer": {stream.DurableCommitter, func(h *streamtest.Hand) {
 			h.DeleteConsumer(fulfillment.StreamResults, stream.DurableCommitter)
 		}},
