@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/headrace/headrace/pkg/connect"
@@ -51,12 +52,18 @@ func (c *Committer) settleReplay(ctx context.Context, r *fulfillment.Result, has
 		return has.status, reason, nil
 	}
 	err = c.adjust(ctx, r, updates)
-	var held *holdError
-	if moved := (*connect.StateError)(nil); err != nil && !errors.As(err, &held) && (refused(err) || errors.As(err, &moved)) {
+	if forbidden(err) {
 		err = hold("it was carried out again, but Connect refuses the adjustment that would save %s: %v — save it by hand, then redrive",
 			inWords(asset.Params, updates), err)
 	}
 	return has.status, reason, err
+}
+
+// forbidden reports whether Connect refuses an adjustment for good. A 403 does:
+// the same key has just read the asset, so that it is not the key that is wrong.
+func forbidden(err error) bool {
+	moved, api := (*connect.StateError)(nil), (*connect.APIError)(nil)
+	return errors.As(err, &moved) || refused(err) || errors.As(err, &api) && api.Status == http.StatusForbidden
 }
 
 // adjust has Connect save the parameters. It may be called again after any

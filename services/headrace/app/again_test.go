@@ -16,6 +16,7 @@ import (
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/ledger"
 	"github.com/headrace/headrace/pkg/replay"
+	"github.com/headrace/headrace/pkg/simfault"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/vendorsim"
 )
@@ -310,4 +311,33 @@ func TestReplayAgain_ALaterRequestIsHeldForTheLostTenant_ItGoesOnAfterwards(t *t
 		letters, err = deadletter.List(t.Context(), l.client, deadletter.Filter{})
 		return err == nil && len(letters) == 0
 	})
+}
+
+func TestReplayAgain_HeldForARefusal_RedrivenItGoesOn(t *testing.T) {
+	t.Parallel()
+	chain := "purchase change"
+	l := newLossy(t, connectsim.Options{}, numbered(), chain)
+	l.vendor.Reset()
+	if err := l.connect.Faults().Set([]simfault.Fault{{Method: "POST", Path: "**/requests", Status: 403}}); err != nil {
+		t.Fatal(err)
+	}
+	p := l.again(0)
+	if p.Steps[0].Done != replay.DoneHeld || l.connect.Statuses()[p.Steps[0].RequestID] != "approved" {
+		t.Fatalf("%+v", p.Steps)
+	}
+	if err := l.connect.Faults().Set(nil); err != nil {
+		t.Fatal(err)
+	}
+	letter, err := deadletter.Get(t.Context(), l.client, p.Steps[0].RequestID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := deadletter.Send(t.Context(), l.client, letter, deadletter.Redrive{By: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	l.again(0)
+	id, state := l.tenant(chain)
+	if state != "active 11" || l.saved(chain) != id || l.kinds(chain) != "create update" || l.adjustments("approved") != 1 {
+		t.Errorf("%s is %s after %s, Connect has %s", id, state, l.kinds(chain), l.saved(chain))
+	}
 }
