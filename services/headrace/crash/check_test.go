@@ -3,6 +3,7 @@ package crash
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,37 +35,61 @@ type records struct {
 
 // read reads the streams through the broker.
 func (w *world) read(ctx context.Context) (*records, error) {
-	access := w.access()
-	c, err := stream.Connect(ctx, stream.Options{
-		URL: "nats://" + w.broker.env["HEADRACE_NATS_LISTEN"], User: access.User, Password: access.Password,
-	})
+	c, err := w.client(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
 	r := &records{map[string][]fulfillment.EventBody{}, map[string][]fulfillment.Letter{}, map[string][]fulfillment.Intent{}}
-	for m, err := range c.Read(ctx, fulfillment.StreamEvents, fulfillment.RootEvents+".>", 1) {
-		var e fulfillment.EventBody
-		if err != nil || json.Unmarshal(m.Body, &e) != nil {
-			return nil, fmt.Errorf("read events: %w", err)
+	err = errors.Join(
+		each(ctx, c, fulfillment.StreamEvents, fulfillment.RootEvents, func(e fulfillment.EventBody) {
+			r.events[e.RequestID] = append(r.events[e.RequestID], e)
+		}),
+		each(ctx, c, fulfillment.StreamDead, fulfillment.RootDead, func(l fulfillment.Letter) {
+			r.letters[l.RequestID] = append(r.letters[l.RequestID], l)
+		}),
+		each(ctx, c, fulfillment.StreamResults, fulfillment.RootIntents, func(in fulfillment.Intent) {
+			r.intents[in.RequestID] = append(r.intents[in.RequestID], in)
+		}))
+	return r, err
+}
+
+func (w *world) client(ctx context.Context) (*stream.Client, error) {
+	access := w.access()
+	return stream.Connect(ctx, stream.Options{
+		URL: "nats://" + w.broker.env["HEADRACE_NATS_LISTEN"], User: access.User, Password: access.Password,
+	})
+}
+
+// each decodes all messages below root.
+func each[T any](ctx context.Context, c *stream.Client, name, root string, do func(T)) error {
+	for m, err := range c.Read(ctx, name, root+".>", 1) {
+		if err != nil {
+			return err
 		}
-		r.events[e.RequestID] = append(r.events[e.RequestID], e)
-	}
-	for m, err := range c.Read(ctx, fulfillment.StreamDead, fulfillment.RootDead+".>", 1) {
-		var l fulfillment.Letter
-		if err != nil || json.Unmarshal(m.Body, &l) != nil {
-			return nil, fmt.Errorf("read dead letters: %w", err)
+		var body T
+		if err := json.Unmarshal(m.Body, &body); err != nil {
+			return fmt.Errorf("read %s: %w", m.Subject, err)
 		}
-		r.letters[l.RequestID] = append(r.letters[l.RequestID], l)
+		do(body)
 	}
-	for m, err := range c.Read(ctx, fulfillment.StreamResults, fulfillment.RootIntents+".>", 1) {
-		var in fulfillment.Intent
-		if err != nil || json.Unmarshal(m.Body, &in) != nil {
-			return nil, fmt.Errorf("read intents: %w", err)
-		}
-		r.intents[in.RequestID] = append(r.intents[in.RequestID], in)
+	return nil
+}
+
+// release lets go of the subscriptions whose purchase is held, now and then:
+// they are no load any more.
+func (w *world) release(ctx context.Context, c *stream.Client) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	held := map[string]bool{}
+	if each(ctx, c, fulfillment.StreamDead, fulfillment.RootDead, func(l fulfillment.Letter) { held[l.RequestID] = true }) != nil {
+		return // the broker was killed just now
 	}
-	return r, nil
+	w.load.mu.Lock()
+	defer w.load.mu.Unlock()
+	for _, chain := range w.load.chains {
+		chain.over = chain.over || held[chain.requests[len(chain.requests)-1]]
+	}
 }
 
 // audit is one look at the books of all.
@@ -285,21 +310,13 @@ func (a *audit) begun(id string, from, to time.Time) bool {
 	})
 }
 
-// settled reports whether everything has ended, one way or the other, and lets
-// the chains go whose purchase is held.
+// settled reports whether everything has ended, one way or the other.
 func (w *world) settled(r *records) bool {
 	w.load.mu.Lock()
 	defer w.load.mu.Unlock()
-	for _, c := range w.load.chains {
+	return !slices.ContainsFunc(w.load.chains, func(c *chain) bool {
 		last := c.requests[len(c.requests)-1]
-		if len(r.letters[last]) > 0 {
-			c.over = true
-			continue
-		}
 		closed := slices.ContainsFunc(r.events[last], func(e fulfillment.EventBody) bool { return e.Event != fulfillment.EventInquiring })
-		if !c.over || !closed {
-			return false
-		}
-	}
-	return true
+		return len(r.letters[last]) == 0 && !(c.over && closed)
+	})
 }

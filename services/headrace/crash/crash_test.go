@@ -123,13 +123,17 @@ func crashed(t *testing.T, m mode, p plan) *audit {
 // no more harm once enough is known.
 func (w *world) run(known func() bool) *audit {
 	w.t.Helper()
-	driven := make(chan struct{})
+	c, err := w.client(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
 	w.wg.Go(func() {
-		for pause(w.done, 50*time.Millisecond) {
-			if w.load.drive() {
-				close(driven)
-				return
+		for n := 0; pause(w.done, 50*time.Millisecond); n++ {
+			if n%40 == 0 {
+				w.release(w.t.Context(), c)
 			}
+			w.load.drive()
 		}
 	})
 	began := time.Now()

@@ -69,8 +69,8 @@ func newLoad(w *world) *load {
 }
 
 // drive goes on with every chain whose last request is done, and begins new
-// ones. It reports whether all are over.
-func (l *load) drive() bool {
+// ones.
+func (l *load) drive() {
 	statuses := l.w.connect.Statuses()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,7 +86,6 @@ func (l *load) drive() bool {
 	for ; busy < together && !l.closed; busy++ {
 		l.begin()
 	}
-	return busy == 0
 }
 
 // step does for a chain what its customer, or a person, would do now.

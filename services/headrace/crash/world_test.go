@@ -185,7 +185,10 @@ func (w *world) charge(points []failpoint.Point) (charges string, rare bool) {
 			return fmt.Sprintf("%s=%s@1", points[i], failpoint.Kill), true
 		}
 	}
-	if len(points) == 0 || w.random.IntN(6) == 0 {
+	// Once every window has seen a few, most processes are left to chance.
+	const few = 8
+	young := slices.ContainsFunc(points, func(p failpoint.Point) bool { return w.book.tried(string(p)) < few })
+	if len(points) == 0 || w.random.IntN(6) == 0 || !young && w.random.IntN(3) > 0 {
 		return "", false
 	}
 	var all []string
