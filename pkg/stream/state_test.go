@@ -30,7 +30,7 @@ func TestState_StreamAndConsumer_TellWhatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := stream.ConsumerState{Durable: "worker", Stream: "WORK", Pending: 2, InHand: 1, AckWait: 5 * time.Second}
+	want := stream.ConsumerState{Durable: "worker", Stream: "WORK", Pending: 2, InHand: 1, Delivered: 1, AckWait: 5 * time.Second}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ConsumerState (-want +got):\n%s", diff)
 	}
