@@ -45,7 +45,8 @@ type Options struct {
 	// Patience is how long Run waits for the services to finish what it sent; it
 	// fails nothing that they take longer. 0 does not wait.
 	Patience time.Duration
-	// Told, if set, is called after each step that was done.
+	// Told, if set, is called after each step that was done, for steps of Again by
+	// several goroutines at once.
 	Told func(Step)
 }
 

@@ -99,7 +99,11 @@ func (p *Program) replayed(cmd *cobra.Command, r *replaying, plan planner) error
 // runPlan runs what was agreed to, and says what became of each step, also
 // when it was interrupted.
 func (p *Program) runPlan(cmd *cobra.Command, r *replaying, made *replay.Plan) error {
-	stopped := made.Run(cmd.Context(), replay.Options{By: operator(r.by), Rate: r.rate, Patience: r.wait})
+	o := replay.Options{By: operator(r.by), Rate: r.rate, Patience: r.wait}
+	if terminal(p.Stderr) { // else whoever reads it waits for the whole
+		o.Told = func(s replay.Step) { p.errorf("%s %s: %s\n", clean(string(s.Type)), clean(s.RequestID), s.Done) }
+	}
+	stopped := made.Run(cmd.Context(), o)
 	if err := p.printSteps(r, made.Steps, true); err != nil {
 		return err
 	}

@@ -41,6 +41,11 @@ func TestReplay_WrongFlags_AreWrongUse(t *testing.T) {
 			t.Errorf("%s: status %d: %s", flag, got.status, got.stderr)
 		}
 	}
+	for _, flags := range [][]string{{"--round=2"}, {"--again", "--round=0"}, {"--again", "--round=-1"}} {
+		if got := headrace(t, nil, append([]string{"replay", "requests", "--yes"}, flags...)...); got.status != statusUsage {
+			t.Errorf("%s: status %d: %s", flags, got.status, got.stderr)
+		}
+	}
 	if got := headrace(t, nil, "replay", "results", "--yes"); got.status != statusNoBroker {
 		t.Errorf("without a broker: status %d: %s", got.status, got.stderr)
 	}
