@@ -112,6 +112,15 @@ func RetryAfter(err error, d time.Duration) error {
 	return &retryError{err: err, after: max(d, 0)}
 }
 
+// RetryDelay returns the delay that RetryAfter gave err; false if it has none.
+func RetryDelay(err error) (time.Duration, bool) {
+	var retry *retryError
+	if !errors.As(err, &retry) {
+		return 0, false
+	}
+	return retry.after, true
+}
+
 type retryError struct {
 	err   error
 	after time.Duration

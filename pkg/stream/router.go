@@ -93,9 +93,8 @@ func (c *Client) consume(h Handler, inFlight *atomic.Int64) message.NoPublishHan
 		if err == nil {
 			return nil // the Router acknowledges
 		}
-		var retry *retryError
-		if errors.As(err, &retry) {
-			d.after = &retry.after
+		if after, said := RetryDelay(err); said {
+			d.after = &after
 		}
 		c.logRetry(ctx, d, err)
 		msg.Nack() // the Router's own acknowledgement comes too late then

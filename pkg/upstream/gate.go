@@ -42,14 +42,15 @@ func (g *Gate) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, err
 	}
+	ctx := r.Context()
 	done := func(o outcome) {
 		g.u.end(c, o)
 		leave()
-		g.u.share(r.Context())
+		g.u.share(ctx)
 	}
 	resp, err := g.next.RoundTrip(r)
 	if err != nil {
-		done(outcome{reason: noAnswer(err), void: givenUp(r.Context(), err)})
+		done(outcome{reason: noAnswer(err), void: givenUp(ctx, err)})
 		return nil, err
 	}
 	o := outcome{status: resp.StatusCode, asked: RetryAfter(resp.Header, g.u.o.Now())}
@@ -58,7 +59,7 @@ func (g *Gate) RoundTrip(r *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	// An answer is one when it is there to its end.
-	resp.Body = &body{ReadCloser: resp.Body, done: done, o: o, void: func(err error) bool { return givenUp(r.Context(), err) }}
+	resp.Body = &body{ReadCloser: resp.Body, done: done, o: o, void: func(err error) bool { return givenUp(ctx, err) }}
 	return resp, nil
 }
 
