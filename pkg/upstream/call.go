@@ -99,7 +99,8 @@ func (u *Upstream) fail(c *call, o outcome) {
 	if c.counted {
 		return
 	}
-	u.run.fail(c.pass.who)
+	now := u.o.Now()
+	u.run.fail(c.pass.who, now)
 	switch {
 	case u.rec.State == fulfillment.UpstreamPaused:
 	case u.rec.State == fulfillment.UpstreamProbing:
@@ -109,7 +110,7 @@ func (u *Upstream) fail(c *call, o outcome) {
 		}
 	case u.run.failures >= pauseAfter && len(u.run.who) >= fewest:
 		u.pause(0, o)
-	case u.run.failures == noteAfter:
+	case u.rec.State == fulfillment.UpstreamOpen && u.run.failures >= noteAfter && now.Sub(u.run.began) >= noteSpan:
 		u.change(fulfillment.UpstreamFailing, o)
 	default:
 		u.limit = (u.limit + 1) / 2

@@ -21,8 +21,10 @@ import (
 // of a recovery.
 const (
 	// noteAfter and pauseAfter are failures in a row; those of one request alone
-	// pause nothing, as it may be the request that is broken.
+	// pause nothing, as it may be the request that is broken, and what is over
+	// within noteSpan is not worth to be told.
 	noteAfter  = 3
+	noteSpan   = 2 * time.Second
 	pauseAfter = 8
 	fewest     = 2 // different requests
 
@@ -112,12 +114,15 @@ type Upstream struct {
 // run is what failed since the last success.
 type run struct {
 	failures int
+	began    time.Time // the first failure
 	who      map[string]struct{}
 	success  time.Time // the last one
 }
 
-func (r *run) fail(who string) {
-	r.failures++
+func (r *run) fail(who string, now time.Time) {
+	if r.failures++; r.failures == 1 {
+		r.began = now
+	}
 	if r.who == nil {
 		r.who = map[string]struct{}{}
 	}

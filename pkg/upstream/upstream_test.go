@@ -174,6 +174,24 @@ func TestUpstream_EightFailures_PauseForAllProcesses(t *testing.T) {
 	}
 }
 
+func TestUpstream_OneRequestAlone_IsToldOnceAndUntilItWorks(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 2)
+	for range 5 {
+		_ = f.call(0, "PR-1")
+		f.pass(time.Second)
+	}
+	v := f.upstreams[1].View()
+	if v.State != fulfillment.UpstreamFailing || v.Reason != "it answers 503" || f.share.seq != 1 {
+		t.Errorf("the other process reads %s, %q, after %d records", v.State, v.Reason, f.share.seq)
+	}
+	f.answers(http.StatusOK, "")
+	_ = f.call(0, "PR-1")
+	if v := f.upstreams[1].View(); v.State != fulfillment.UpstreamOpen || f.share.seq != 2 {
+		t.Errorf("after a success: %s, %d records", v.State, f.share.seq)
+	}
+}
+
 func TestUpstream_AnswersOrOneRequestAlone_DoNotPause(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1)
@@ -328,6 +346,21 @@ func TestUpstream_ProberDies_AnotherProcessProbesAfterTheLease(t *testing.T) {
 	f.pass(13 * time.Second)
 	if err := f.call(1, "PR-2"); err != nil {
 		t.Errorf("after the lease: %v", err)
+	}
+}
+
+func TestUpstream_ProbeTaken_IsNotMadeByWhoHasNotHeardOfIt(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 2)
+	f.fail(0)
+	f.pass(f.until(0))
+	f.share.fleet = nil // news takes its time
+	if _, err := f.upstreams[0].Enter(t.Context(), upstream.Entry{Who: "PR-1"}); err != nil {
+		t.Fatal(err)
+	}
+	before := f.called()
+	if err := f.call(1, "PR-2"); !closed(err) || f.called() != before {
+		t.Errorf("%v and %d calls, want the other's probe alone", err, f.called()-before)
 	}
 }
 
