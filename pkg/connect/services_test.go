@@ -2,6 +2,7 @@ package connect
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -125,5 +126,33 @@ func TestTierRequests_UpdateParams_Wire(t *testing.T) {
 	}
 	if c := s.seen()[0]; c.Method+" "+c.Path+" "+c.Body != `PUT /public/v1/tier/config-requests/TCR-1 {"params":[{"id":"a","value":"x"}]}` {
 		t.Errorf("got %+v", c)
+	}
+}
+
+func TestAssets_Get_ReadsTheSubscriptionAsItIs(t *testing.T) {
+	t.Parallel()
+	s := script(t, step{200, `{"id":"AS-1","status":"active","product":{"id":"PRD-1"},"params":[{"id":"subscription_id","value":7}]}`},
+		step{200, `{"id":"AS-1"}`}, step{404, `{}`})
+	c := s.client(t)
+	a, err := c.Assets.Get(t.Context(), "AS-1")
+	if err != nil || a.Status != "active" || a.Params[0].Value != "7" || s.seen()[0].Path != "/public/v1/assets/AS-1" {
+		t.Errorf("%+v, %v of %s", a, err, s.seen()[0].Path)
+	}
+	if _, err := c.Assets.Get(t.Context(), "AS-1"); !errors.Is(err, ErrIncomplete) {
+		t.Errorf("without a product: %v", err)
+	}
+	if _, err := c.Assets.Get(t.Context(), "AS-2"); !IsNotFound(err) {
+		t.Errorf("unknown: %v", err)
+	}
+}
+
+func TestRequests_List_OfOneAsset(t *testing.T) {
+	t.Parallel()
+	s := script(t, step{200, `[]`}, step{200, `[]`})
+	if _, err := s.client(t).Requests.List(t.Context(), RequestQuery{Assets: []string{"AS-1"}, Types: []string{"adjustment"}}); err != nil {
+		t.Fatal(err)
+	}
+	if q := s.seen()[0].Query; !strings.Contains(q, "in(type,(adjustment)),in(asset.id,(AS-1))") {
+		t.Errorf("asked for %s", q)
 	}
 }

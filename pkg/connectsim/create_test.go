@@ -157,3 +157,29 @@ func TestUnknownType_WithoutAsset_IsTaken(t *testing.T) {
 		t.Errorf("got %v, %v", req["type"], req["status"])
 	}
 }
+
+func TestCreate_Adjustment_ChangesTheAssetOnceApproved(t *testing.T) {
+	t.Parallel()
+	p := newPortal(t, connectsim.Options{Empty: true})
+	r, _ := p.Request(p.AddRequest(connectsim.NewRequest{Params: map[string]string{"admin_email": "a@example.com"}}))
+	p.approve(r.ID) // with the tenant T-9
+	value := func() string { return p.Assets()[0].Params["subscription_id"] }
+	body := `{"type":"adjustment","asset":{"id":"` + r.AssetID + `","params":[{"id":"subscription_id","value":"T-10"}]}}`
+	id := p.ok(201, "POST", "/requests", body)["id"].(string)
+	if value() != "T-9" {
+		t.Errorf("before the approval: %s", value())
+	}
+	p.ok(200, "POST", "/requests/"+id+"/approve", `{"template_id":"`+activation+`"}`)
+	if first, _ := p.Request(r.ID); value() != "T-10" || first.Params["subscription_id"] != "T-9" || p.Assets()[0].Status != "active" {
+		t.Errorf("after it: %s, the purchase shows %s", value(), first.Params["subscription_id"])
+	}
+}
+
+func TestCreate_RefuseAdjustments_RefusesThemAlone(t *testing.T) {
+	t.Parallel()
+	p := newPortal(t, connectsim.Options{Empty: true, RefuseAdjustments: true})
+	r, _ := p.Request(p.AddRequest(connectsim.NewRequest{Params: map[string]string{"admin_email": "a@example.com"}}))
+	p.approve(r.ID)
+	p.refused("VAL_001", "not available", "POST", "/requests", `{"type":"adjustment","asset":{"id":"`+r.AssetID+`"}}`)
+	p.ok(201, "POST", "/requests", `{"type":"suspend","asset":{"id":"`+r.AssetID+`"}}`)
+}
