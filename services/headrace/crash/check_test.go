@@ -92,6 +92,15 @@ func (w *world) release(ctx context.Context, c *stream.Client) {
 	}
 }
 
+// counts tells how often each event of a request was published.
+func (r *records) counts(id string) map[fulfillment.Event]int {
+	n := map[fulfillment.Event]int{}
+	for _, e := range r.events[id] {
+		n[e.Event]++
+	}
+	return n
+}
+
 // audit is one look at the books of all.
 type audit struct {
 	*world
@@ -181,10 +190,7 @@ func (a *audit) twice() *audit {
 	defer a.load.mu.Unlock()
 	for _, c := range a.load.chains {
 		for _, id := range c.requests {
-			counts := map[fulfillment.Event]int{}
-			for _, e := range a.records.events[id] {
-				counts[e.Event]++
-			}
+			counts := a.records.counts(id)
 			if most := max(counts[fulfillment.EventApproved], counts[fulfillment.EventFailed], len(a.records.letters[id])); most > 1 {
 				a.add(doubled, c, "%s is told %d times", id, most)
 			}
@@ -228,10 +234,17 @@ func (a *audit) end(c *chain, id string, first bool) {
 		a.add(lost, c, "%s is %s, not %s", id, got, want)
 		return
 	}
-	counts := map[fulfillment.Event]int{}
-	for _, e := range a.records.events[id] {
-		counts[e.Event]++
+	a.told(c, id, event, first)
+	if tenants := a.tenantsOf(c.asset); want == "approved" && first && len(tenants) == 1 {
+		if r, _ := a.connect.Request(id); r.Params[paramTenant] != tenants[0] {
+			a.add(lost, c, "%s has tenant %q in Connect and %s at the vendor", id, r.Params[paramTenant], tenants[0])
+		}
 	}
+}
+
+// told looks at the events of a request; event is that of its end, "" for none.
+func (a *audit) told(c *chain, id string, event fulfillment.Event, first bool) {
+	counts := a.records.counts(id)
 	expected := map[fulfillment.Event]int{}
 	if event != "" {
 		expected[event] = 1
@@ -247,11 +260,6 @@ func (a *audit) end(c *chain, id string, first bool) {
 			a.add(lost, c, "%s has no event %s", id, e)
 		case counts[e] > expected[e]:
 			a.add(doubled, c, "%s has %d events %s", id, counts[e], e)
-		}
-	}
-	if tenants := a.tenantsOf(c.asset); want == "approved" && first && len(tenants) == 1 {
-		if r, _ := a.connect.Request(id); r.Params[paramTenant] != tenants[0] {
-			a.add(lost, c, "%s has tenant %q in Connect and %s at the vendor", id, r.Params[paramTenant], tenants[0])
 		}
 	}
 }
