@@ -56,6 +56,7 @@ const (
 	NoRead    Mutant = "read"    // the committer believes that what it commits is pending
 	NoEvent   Mutant = "event"   // an event is published whatever was published before
 	EarlyAck  Mutant = "early"   // what is delivered is acknowledged before it is handled
+	NoLease   Mutant = "lease"   // a message is taken for one's own however long ago it came
 	NoLetters Mutant = "letters" // a dead letter is written whether or not it is there
 )
 

@@ -29,6 +29,7 @@ func mutants() []mutant {
 		{off: failpoint.NoKey, mode: key, short: true},
 		{off: failpoint.NoEvent, mode: key},
 		{off: failpoint.NoHead, mode: none, focus: "listed=stop"},
+		{off: failpoint.NoLease, mode: none, focus: "delivered=stop"},
 		{off: failpoint.NoClaim, mode: none, focus: "result-published=kill", shielded: "the look at Connect when a message comes again, most of the time"},
 		{off: failpoint.NoFence, mode: none, focus: "call-answered=stop", shielded: "the lease, which ends before another has the message, and what was begun under it with it"},
 		{off: failpoint.NoRead, mode: key, focus: "approved=kill", shielded: "Connect, which refuses what was done already, whereupon the request is read"},
