@@ -12,7 +12,7 @@ COMPOSE  ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compos
 
 TOOLS         := $(CURDIR)/bin/tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
-JS_SDK        := pkg/connectsim/jssdk/node_modules/@cloudblueconnect/connect-javascript-sdk
+NODE_PACKAGES := $(patsubst %/package.json,%/node_modules,$(wildcard pkg/*/*/package.json schemas/*/package.json docs/examples/*/package.json))
 LDFLAGS       := -X github.com/headrace/headrace/services/headrace/cli.version=$(VERSION) \
                  -X github.com/headrace/headrace/services/headrace/cli.commit=$(COMMIT)
 
@@ -25,11 +25,12 @@ help: ## List the targets
 build: ## Build bin/headrace, a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(LDFLAGS)' -o bin/headrace ./services/headrace
 
-test: ## Run the tests under the race detector, and with node the one that needs it
+test: ## Run the tests under the race detector, and with node those that need it
 	go test -race ./...
 	go test -race -tags failpoints ./pkg/failpoint
-	@command -v node >/dev/null && test -d $(JS_SDK) || \
-		echo "make test: left out CloudBlue's JavaScript SDK, as node or the SDK's packages are not here"
+	@for d in $(NODE_PACKAGES); do \
+		command -v node >/dev/null && test -d $$d || echo "make test: left out what needs node and $$d, as they are not here"; \
+	done
 
 lint: $(GOLANGCI_LINT) ## Check format, go vet and golangci-lint (installed on first use)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not as gofmt writes it, run make fmt: $$unformatted"; exit 1; }

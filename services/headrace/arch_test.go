@@ -39,6 +39,7 @@ func arrows() map[string]string {
 		"pkg/replay":       "pkg/episode pkg/fulfillment pkg/stream",
 		"pkg/profile":      "pkg/config pkg/connect pkg/fulfillment pkg/guard pkg/processor pkg/upstream pkg/vendorapi",
 		"pkg/pipelinetest": "pkg/fulfillment pkg/stream pkg/stream/streamtest",
+		"pkg/nodetest":     "",
 		// The simulators, which know nothing of those whom they serve.
 		"pkg/connectsim":     "pkg/connectsim/rql pkg/simfault",
 		"pkg/connectsim/rql": "",
