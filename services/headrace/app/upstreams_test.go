@@ -180,3 +180,34 @@ func TestUpstreams_OneVendorGoneForGood_TheOthersRequestsGoThrough(t *testing.T)
 		})
 	}
 }
+
+func TestUpstreams_ConnectDown_FewCallsAndTheVendorsWorkGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	w.seed(w.connect.Seed(40))
+	w.shareBroker()
+	w.cfg.Concurrency.Default = 8
+	const processes, outage, requests = 3, 12 * time.Second, 200
+	w.start("fetcher")
+	c := w.client()
+	w.until("all is published", func() bool { return w.subjects(c, fulfillment.StreamRequests, fulfillment.RootRequests+".>") == requests })
+	w.fault(w.connect.Faults(), simfault.Fault{Status: http.StatusServiceUnavailable})
+	began := time.Now()
+	for range processes - 1 {
+		w.start()
+	}
+	w.until("all is decided", func() bool { return w.subjects(c, fulfillment.StreamResults, fulfillment.RootResults+".>") == requests })
+	w.until("the outage is over", func() bool { return time.Since(began) > outage })
+	failed := 0
+	for _, call := range w.connect.Faults().Calls() {
+		if call.Status == http.StatusServiceUnavailable {
+			failed++
+		}
+	}
+	t.Logf("%d calls in an outage of %s", failed, time.Since(began).Round(time.Second))
+	if most := worstCase(processes, time.Since(began)); failed > most {
+		t.Errorf("%d calls in an outage of %s with %d results waiting, want at most %d", failed, time.Since(began), requests, most)
+	}
+	w.fault(w.connect.Faults())
+	w.until("no request pending", w.settled)
+}
