@@ -190,7 +190,9 @@ func TestUpstreams_ConnectDown_FewCallsAndTheVendorsWorkGoesOn(t *testing.T) {
 	const processes, outage, requests = 3, 12 * time.Second, 200
 	w.start("fetcher")
 	c := w.client()
-	w.until("all is published", func() bool { return w.subjects(c, fulfillment.StreamRequests, fulfillment.RootRequests+".>") == requests })
+	w.until("all is published", func() bool {
+		return w.subjects(c, fulfillment.StreamRequests, fulfillment.RootRequests+".>") == requests
+	})
 	w.fault(w.connect.Faults(), simfault.Fault{Status: http.StatusServiceUnavailable})
 	began := time.Now()
 	for range processes - 1 {
