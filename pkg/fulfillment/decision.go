@@ -141,6 +141,18 @@ type EventBody struct {
 	Status    string    `json:"status"`
 	Reason    string    `json:"reason"`
 	Time      time.Time `json:"time"`
+	// Stage and Letter go with EventHeld and EventDead: where it stopped, and the
+	// sequence of the dead letter in StreamDead.
+	Stage  Stage  `json:"stage,omitempty"`
+	Letter uint64 `json:"letter,omitempty"`
+	// Subscription, or Configuration of a tier configuration's request, is what
+	// the request is about; the accounts are those of the sale. They are nil where
+	// nobody could tell, and in events of before they were told.
+	Subscription  *Subscription  `json:"subscription,omitempty"`
+	Configuration *Configuration `json:"configuration,omitempty"`
+	Customer      *Account       `json:"customer,omitempty"`
+	Tier1         *Account       `json:"tier1,omitempty"`
+	Tier2         *Account       `json:"tier2,omitempty"`
 }
 
 // Letter is the body of a message in StreamDead: something that cannot go on

@@ -21,11 +21,37 @@ const (
 	EventReplayed Event = "replayed"
 )
 
+// The events within an episode. They close nothing.
+const (
+	EventReceived    Event = "received"    // a request was taken in
+	EventAnswered    Event = "answered"    // a request that was inquiring is pending again
+	EventProvisioned Event = "provisioned" // the vendor has done its part
+	EventHeld        Event = "held"        // a person must decide
+	EventDead        Event = "dead"        // it can't go on; an operator must look
+)
+
+// The events of a subscription or a tier configuration, by the type of the
+// request that was approved. Each comes before EventApproved of the same
+// episode.
+const (
+	EventActivated   Event = "activated"
+	EventChanged     Event = "changed"
+	EventSuspended   Event = "suspended"
+	EventResumed     Event = "resumed"
+	EventTerminated  Event = "terminated"
+	EventAdjusted    Event = "adjusted"
+	EventRenewed     Event = "renewed"
+	EventTransferred Event = "transferred"
+)
+
 // Closes reports whether e closes an episode.
 func (e Event) Closes() bool {
 	switch e {
 	case EventApproved, EventFailed, EventInquiring, EventLeft, EventDiscarded, EventReplayed:
 		return true
+	case EventReceived, EventAnswered, EventProvisioned, EventHeld, EventDead,
+		EventActivated, EventChanged, EventSuspended, EventResumed, EventTerminated,
+		EventAdjusted, EventRenewed, EventTransferred:
 	}
 	return false
 }

@@ -28,6 +28,9 @@ func StateOf(e Event) State {
 	case EventInquiring:
 		return StateInquiring
 	case EventLeft, EventDiscarded:
+	case EventReceived, EventAnswered, EventProvisioned, EventHeld, EventDead, // these close nothing
+		EventActivated, EventChanged, EventSuspended, EventResumed, EventTerminated,
+		EventAdjusted, EventRenewed, EventTransferred:
 	}
 	return StateLeft
 }
