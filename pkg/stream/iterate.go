@@ -49,7 +49,8 @@ func (c *Client) readHeaders(ctx context.Context, stream string) iter.Seq2[*Stor
 
 // Follow is Read without an end: it goes on with what is stored later until ctx
 // ends, which is no error. When the broker is lost it waits for it and goes on
-// where it was. Only ErrNoStream ends it otherwise.
+// where it was; a Client that does not reconnect yields ErrUnreachable then.
+// Only that and ErrNoStream end it otherwise.
 func (c *Client) Follow(ctx context.Context, stream, filter string, from uint64) iter.Seq2[*Stored, error] {
 	return func(yield func(*Stored, error) bool) {
 		next, stopped := max(from, 1), false
@@ -68,6 +69,10 @@ func (c *Client) Follow(ctx context.Context, stream, filter string, from uint64)
 			}
 			if errors.Is(failed, jetstream.ErrStreamNotFound) {
 				yield(nil, failed)
+				return
+			}
+			if c.opts.NoReconnect && c.nc.IsClosed() {
+				yield(nil, errors.Join(ErrUnreachable, failed))
 				return
 			}
 			c.log.WithError(failed).WithField("stream", stream).Debug("following is interrupted")

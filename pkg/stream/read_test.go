@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/headrace/headrace/pkg/stream"
@@ -191,5 +192,67 @@ func TestRead_Often_LeavesNoConsumersBehind(t *testing.T) {
 	}
 	if n := s.CachedInfo().State.Consumers; n > 2 { // the durable, and one that is being deleted
 		t.Errorf("%d consumers after 60 reads", n)
+	}
+}
+
+func TestFollow_BrokerLostForGood_SaysSo(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	c := connect(t, b, func(o *stream.Options) { o.NoReconnect = true })
+	apply(t, c, one())
+	fill(t, c, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var last error
+	for _, err := range c.Follow(ctx, "WORK", "", 1) {
+		if last = err; err == nil {
+			b.Stop()
+		}
+	}
+	if !errors.Is(last, stream.ErrUnreachable) {
+		t.Errorf("it ended with %v, want ErrUnreachable", last)
+	}
+}
+
+func TestSequenceAt_EachMoment_IsTheFirstFromThenOn(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	c := connect(t, b)
+	apply(t, c, one())
+	at := func(when time.Time) uint64 {
+		seq, err := c.SequenceAt(t.Context(), "WORK", when)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	if got := at(time.Now().Add(-time.Hour)); got != 1 {
+		t.Errorf("in an empty stream: %d, want 1", got)
+	}
+	fill(t, c, 3)
+	second, err := c.Get(t.Context(), "WORK", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		when time.Time
+		want uint64
+	}{
+		"long ago": {second.Time.Add(-time.Hour), 1}, "the second": {second.Time, 2},
+		"just after the second": {second.Time.Add(time.Nanosecond), 3}, "later": {second.Time.Add(time.Hour), 4},
+	} {
+		if got := at(tc.when); got != tc.want {
+			t.Errorf("%s: %d, want %d", name, got, tc.want)
+		}
+	}
+	if _, err := c.SequenceAt(t.Context(), "NONE", time.Now()); !errors.Is(err, stream.ErrNoStream) {
+		t.Errorf("no stream: %v", err)
+	}
+	s, err := b.JetStream().Stream(t.Context(), "WORK")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.CachedInfo().State.Consumers; n != 1 {
+		t.Errorf("%d consumers are left, want the durable alone", n)
 	}
 }
