@@ -92,7 +92,7 @@ outcome back to Connect.`,
 		&cobra.Group{ID: groupMore, Title: "More:"})
 	root.SetHelpCommandGroupID(groupMore)
 	root.SetCompletionCommandGroupID(groupMore)
-	root.AddCommand(p.up(), p.run(), p.requests(), p.dead(), p.replay(), p.doctor(), p.profile(), p.health(), p.demo(), p.sim(), p.version(), settingsTopic())
+	root.AddCommand(p.up(), p.run(), p.requests(), p.dead(), p.replay(), p.events(), p.doctor(), p.profile(), p.health(), p.demo(), p.sim(), p.version(), settingsTopic())
 	root.SetUsageTemplate(usageTemplate)
 	return root
 }
