@@ -9,9 +9,9 @@ import (
 	"github.com/headrace/headrace/pkg/vendorsim"
 )
 
-// chaos does harm until enough is done, or enough is known, beside the
-// failpoints.
-func (w *world) chaos(known func() bool) {
+// chaos does harm until enough is done, or enough is known and all is over, beside
+// the failpoints.
+func (w *world) chaos(known func() bool) (over bool) {
 	w.trouble()
 	began := time.Now()
 	lastBroker := began
@@ -21,7 +21,7 @@ func (w *world) chaos(known func() bool) {
 			break
 		}
 		if known() {
-			break
+			return true
 		}
 		switch n := w.roll(100); {
 		case n < 55:
@@ -37,11 +37,12 @@ func (w *world) chaos(known func() bool) {
 			w.spoil()
 		}
 		if !pause(w.done, time.Duration(50+w.roll(200))*time.Millisecond) {
-			return
+			return false
 		}
 	}
 	close(w.quiet)
 	w.peace()
+	return false
 }
 
 func (w *world) roll(n int) int {
@@ -67,7 +68,9 @@ func (w *world) killBroker() {
 
 // spoil harms one line for a while. Without keys and lookup the vendor's is
 // left alone: a purchase whose answer is cut off must be held then, and what
-// is counted here is that this happens to no other.
+// is counted here is that this happens to no other. With a lookup it does not
+// stall: a call that was given up, and that the line delivers all the same when
+// the next is under way, nobody can take back but a vendor with keys.
 func (w *world) spoil() {
 	s := w.worker()
 	which := []*streamtest.Proxy{s.lines.broker, s.lines.connect, s.lines.vendor}
@@ -84,6 +87,9 @@ func (w *world) spoil() {
 		c.what = delayed
 		d := time.Duration(20+w.roll(100)) * time.Millisecond
 		w.during(wait, func(on bool) { line.Delay(map[bool]time.Duration{true: d}[on]) })
+	case line == s.lines.vendor && w.mode.lookup:
+		c.what = cut
+		line.Cut()
 	default:
 		c.what = stalled
 		w.during(wait+wait/4, line.Stall)

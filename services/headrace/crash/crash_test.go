@@ -106,7 +106,7 @@ func crashed(t *testing.T, m mode, p plan) *audit {
 	t.Helper()
 	t.Logf("seed %d, ack wait %s, at least %d random kills", p.seed, p.ackWait, p.kills)
 	w := newWorld(t, m, p)
-	a := w.run(func() bool { return false })
+	a := w.run(func() *audit { return nil })
 	for _, v := range a.found {
 		t.Error(v)
 	}
@@ -119,10 +119,11 @@ func crashed(t *testing.T, m mode, p plan) *audit {
 	return a
 }
 
-// run does the harm, waits until all has ended, and looks at the books. It does
-// no more harm once enough is known.
-func (w *world) run(known func() bool) *audit {
+// run does the harm, waits until all has ended, and looks at the books. It ends
+// at once where watch has found something.
+func (w *world) run(watch func() *audit) *audit {
 	w.t.Helper()
+	var found *audit
 	c, err := w.client(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
@@ -137,7 +138,9 @@ func (w *world) run(known func() bool) *audit {
 		}
 	})
 	began := time.Now()
-	w.chaos(known)
+	if w.chaos(func() bool { found = watch(); return found != nil }) {
+		return found
+	}
 	w.load.close()
 	calm := time.Now()
 	defer func() {

@@ -56,32 +56,35 @@ func TestMutants_ProtectionOff_IsCaught(t *testing.T) {
 			a := w.run(w.seesHarm())
 			switch {
 			case len(a.found) > 0:
-				t.Logf("CAUGHT %s with vendor %s after %s and %d crashes: %s",
-					m.off, m.mode.name, time.Since(began).Round(time.Second), w.book.kills(), a.found[0])
+				t.Logf("CAUGHT %s with vendor %s after %s and %d harms: %s",
+					m.off, m.mode.name, time.Since(began).Round(time.Second), len(w.book.all()), a.found[0])
 			case m.shielded == "":
-				t.Errorf("NOT CAUGHT: %s with vendor %s, in %d crashes", m.off, m.mode.name, w.book.kills())
+				t.Errorf("NOT CAUGHT: %s with vendor %s, in %d harms", m.off, m.mode.name, len(w.book.all()))
 			default:
-				t.Logf("NOT CAUGHT, shielded by %s: %s with vendor %s, in %d crashes", m.shielded, m.off, m.mode.name, w.book.kills())
+				t.Logf("NOT CAUGHT, shielded by %s: %s with vendor %s, in %d harms", m.shielded, m.off, m.mode.name, len(w.book.all()))
 			}
 		})
 	}
 }
 
-// seesHarm reports whether something has happened already that may never, now
-// and then.
-func (w *world) seesHarm() func() bool {
+// seesHarm looks now and then whether something has happened that may never,
+// and returns the books then.
+func (w *world) seesHarm() func() *audit {
 	next := time.Now()
-	return func() bool {
+	return func() *audit {
 		if time.Now().Before(next) {
-			return false
+			return nil
 		}
 		next = time.Now().Add(2 * time.Second)
 		ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Second)
 		defer cancel()
 		r, err := w.read(ctx)
 		if err != nil {
-			return false // the broker was killed just now
+			return nil // the broker was killed just now
 		}
-		return len(w.audit(r).effects().twice().found) > 0
+		if a := w.audit(r).effects().twice(); len(a.found) > 0 {
+			return a
+		}
+		return nil
 	}
 }
