@@ -49,6 +49,7 @@ func TestMutants_ProtectionOff_IsCaught(t *testing.T) {
 			continue
 		}
 		t.Run(string(m.off), func(t *testing.T) {
+			t.Parallel()
 			p := ordered(t)
 			p.off, p.focus, p.kills, p.atMost, p.settle = string(m.off), m.focus, 1_000_000, 80*time.Second, 30*time.Second
 			w := newWorld(t, m.mode, p)
