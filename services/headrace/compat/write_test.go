@@ -3,9 +3,7 @@ package compat
 import (
 	"bytes"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -94,23 +92,14 @@ func headersOf(messages []message) map[string][]string {
 
 func schemasOf(t *testing.T, version string) map[string]*jsonschema.Schema {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", version, "schemas", "*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no schemas of %s: %v", version, err)
-	}
 	schemas := map[string]*jsonschema.Schema{}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, text := range textsOf(t, version) {
 		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
 		c := jsonschema.NewCompiler()
 		c.UseLoader(jsonschema.SchemeURLLoader{}) // never a file, never the network
-		name := filepath.Base(file)
 		if err := c.AddResource(fulfillment.SchemaBase+name, doc); err != nil {
 			t.Fatal(err)
 		}
