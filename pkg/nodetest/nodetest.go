@@ -42,14 +42,22 @@ func Open(t testing.TB, path string) (*Dir, bool) {
 // standard output. It fails the test where the script fails.
 func (d *Dir) Run(t testing.TB, stdin io.Reader, script string, args ...string) []byte {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), d.node, append([]string{script}, args...)...)
+	cmd := d.Command(t.Context(), script, args...)
 	var stderr bytes.Buffer
-	cmd.Dir, cmd.Stdin, cmd.Stderr = d.path, stdin, &stderr
+	cmd.Stdin, cmd.Stderr = stdin, &stderr
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s%s", script, err, out, &stderr)
 	}
 	return out
+}
+
+// Command prepares a run of a script of the folder, for what goes on beside the
+// test.
+func (d *Dir) Command(ctx context.Context, script string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, d.node, append([]string{script}, args...)...)
+	cmd.Dir = d.path
+	return cmd
 }
 
 // prepare returns what is missing, "" for nothing.

@@ -35,7 +35,7 @@ type event struct {
 }
 
 func run(ctx context.Context, url string, out io.Writer) error {
-	nc, err := nats.Connect(url)
+	nc, err := nats.Connect(url, nats.MaxReconnects(-1)) // for ever
 	if err != nil {
 		return fmt.Errorf("connect to the broker at NATS_URL: %w", err)
 	}
@@ -63,11 +63,12 @@ func run(ctx context.Context, url string, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
+		id := m.Headers().Get("ce-id")
 		var e event
 		if err := json.Unmarshal(m.Data(), &e); err != nil {
-			return fmt.Errorf("decode %s: %w", m.Headers().Get("ce-id"), err)
+			return fmt.Errorf("decode %s: %w", id, err)
 		}
-		_, err = fmt.Fprintf(out, "%s  %s %s %s %s\n", e.Time.Format(time.RFC3339), e.RequestID, e.Type, e.Event, e.Reason)
+		_, err = fmt.Fprintf(out, "%s  %s %s %s %s (%s)\n", e.Time.Format(time.RFC3339), e.RequestID, e.Type, e.Event, e.Reason, id)
 		if err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
