@@ -70,7 +70,9 @@ func (w *world) killBroker() {
 // left alone: a purchase whose answer is cut off must be held then, and what
 // is counted here is that this happens to no other. With a lookup it does not
 // stall: a call that was given up, and that the line delivers all the same when
-// the next is under way, nobody can take back but a vendor with keys.
+// the next is under way, nobody can take back but a vendor with keys. Nor does
+// the broker's where purchases are held: a worker that is cut off for longer
+// than the ack wait leaves the outcome of its call behind, too.
 func (w *world) spoil() {
 	s := w.worker()
 	which := []*streamtest.Proxy{s.lines.broker, s.lines.connect, s.lines.vendor}
@@ -87,7 +89,7 @@ func (w *world) spoil() {
 		c.what = delayed
 		d := time.Duration(20+w.roll(100)) * time.Millisecond
 		w.during(wait, func(on bool) { line.Delay(map[bool]time.Duration{true: d}[on]) })
-	case line == s.lines.vendor && w.mode.lookup:
+	case line == s.lines.vendor && w.mode.lookup, line == s.lines.broker && w.mode.holds():
 		c.what = cut
 		line.Cut()
 	default:

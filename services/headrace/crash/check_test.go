@@ -301,7 +301,8 @@ func (a *audit) blame(id string) bool {
 		case c.what != atRandom && c.what != brokerDies && slices.Contains(c.requests, id):
 			why = &a.held.placed
 		case why == &a.held.placed:
-		case slices.Contains(c.slot.vendor.creating(c.at.Add(-moment), c.at), id) || a.begun(id, c.at.Add(-moment), c.at):
+		case slices.Contains(c.slot.vendor.creating(c.at.Add(-moment), c.at), id),
+			!a.called(id) && a.begun(id, c.at.Add(-moment), c.at):
 			why = &a.held.beside
 		case c.what == brokerDies && why == &a.held.wrong && a.begun(id, c.at.Add(-a.plan.ackWait), c.at.Add(moment)):
 			why = &a.held.broker
@@ -309,6 +310,13 @@ func (a *audit) blame(id string) bool {
 	}
 	*why++
 	return why != &a.held.wrong
+}
+
+// called reports whether a call for the purchase came to the vendor at all.
+func (a *audit) called(id string) bool {
+	return slices.ContainsFunc(a.slots, func(s *slot) bool {
+		return slices.Contains(s.vendor.creating(time.Time{}, time.Now()), id)
+	})
 }
 
 // begun reports whether an intent to call for the purchase is of the time given.
