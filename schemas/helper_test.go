@@ -3,6 +3,7 @@ package schemas
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,12 +12,24 @@ import (
 	"github.com/headrace/headrace/pkg/fulfillment"
 )
 
-// kinds are the constants that the services write into ce-dataschema.
+// kinds are the schemas that the services write into ce-dataschema, and what all
+// events have in common.
 func kinds() []string {
-	return []string{
+	names := append(events(),
 		fulfillment.SchemaDead, fulfillment.SchemaEvent, fulfillment.SchemaIntent,
 		fulfillment.SchemaRequest, fulfillment.SchemaResult, fulfillment.SchemaTierRequest,
+	)
+	slices.Sort(names)
+	return names
+}
+
+// events are the schemas of one event each, which are generated from that of all.
+func events() []string {
+	var names []string
+	for _, f := range fulfillment.Facts() {
+		names = append(names, fulfillment.EventSchema(f.Event))
 	}
+	return names
 }
 
 // bodies is the Go type of each kind of message that is ours.
@@ -27,6 +40,15 @@ func bodies() map[string]func() any {
 		fulfillment.SchemaEvent:  func() any { return new(fulfillment.EventBody) },
 		fulfillment.SchemaDead:   func() any { return new(fulfillment.Letter) },
 	}
+}
+
+// allBodies has the events with schemas of their own, too.
+func allBodies() map[string]func() any {
+	all := bodies()
+	for _, name := range events() {
+		all[name] = all[fulfillment.SchemaEvent]
+	}
+	return all
 }
 
 func examplesOf(t testing.TB, name string) []Example {

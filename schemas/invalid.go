@@ -116,6 +116,8 @@ func ruleOf(k jsonschema.ErrorKind) string {
 			want[i] = fmt.Sprint(w)
 		}
 		return "want " + list(want)
+	case *kind.Const:
+		return fmt.Sprint("want ", k.Want)
 	case *kind.MinLength:
 		return "want at least " + count(k.Want, "character")
 	case *kind.MaxLength:

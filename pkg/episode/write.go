@@ -64,7 +64,7 @@ func PutEvent(ctx context.Context, w Writer, body fulfillment.EventBody, last ui
 	key := fulfillment.Key{Type: body.Type, Product: body.ProductID, Asset: body.AssetID, Request: body.RequestID}
 	e := fulfillment.Envelope{
 		ID: fulfillment.StepID(key.Request, body.Episode, string(body.Event)), Kind: string(body.Event),
-		Schema: fulfillment.SchemaEvent, Key: key, Episode: body.Episode, Time: body.Time,
+		Schema: fulfillment.EventSchema(body.Event), Key: key, Episode: body.Episode, Time: body.Time,
 	}
 	expect := stream.ExpectLast(key.EventFilter(), last)
 	if failpoint.Off(failpoint.NoEvent) {

@@ -1,6 +1,7 @@
 package fulfillment
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ const (
 	SchemaTierRequest = "tier-request.v1.json"
 	SchemaResult      = "result.v1.json"
 	SchemaIntent      = "intent.v1.json"
-	SchemaEvent       = "event.v1.json"
+	SchemaEvent       = "event.v1.json" // what all events have in common; see EventSchema
 	SchemaDead        = "dead.v1.json"
 )
 
@@ -62,6 +63,15 @@ func RequestSchema(t Type) string {
 		return SchemaTierRequest
 	}
 	return SchemaRequest
+}
+
+// EventSchema is the schema of an event: each of the catalogue has its own, and
+// any other what all have in common.
+func EventSchema(e Event) string {
+	if !slices.ContainsFunc(Facts(), func(f Fact) bool { return f.Event == e }) {
+		return SchemaEvent
+	}
+	return "event." + string(e) + ".v1.json"
 }
 
 // Envelope is what the headers of a message are made from. Kind is the third

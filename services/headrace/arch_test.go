@@ -20,7 +20,7 @@ func arrows() map[string]string {
 	return map[string]string{
 		// What we speak of, and what needs nothing of ours.
 		"pkg/broker": "", "pkg/config": "", "pkg/failpoint": "", "pkg/fulfillment": "", "pkg/guard": "", "pkg/redact": "", "pkg/simfault": "", "pkg/telemetry": "",
-		"schemas": "pkg/fulfillment", "schemas/breaking": "",
+		"schemas": "pkg/fulfillment", "schemas/breaking": "", "schemas/gen": "pkg/fulfillment pkg/stream schemas",
 		// How an upstream stands, and how all processes know.
 		"pkg/upstream":       "pkg/fulfillment pkg/guard",
 		"pkg/upstream/board": "pkg/fulfillment pkg/stream pkg/upstream",

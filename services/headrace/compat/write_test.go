@@ -26,6 +26,10 @@ func TestRelease_TodaysMessages_AreOnesThatItReads(t *testing.T) {
 			for _, m := range written {
 				name := path.Base(m.Header[fulfillment.HeaderSchema])
 				schema, known := schemas[name]
+				if !known && m.Stream == fulfillment.StreamEvents {
+					// Events had one schema for all; the one of each holds more, not less.
+					schema, known = schemas[fulfillment.SchemaEvent]
+				}
 				if !known {
 					t.Errorf("%s: %s has no schema %s", m.Subject, version, name)
 					continue
