@@ -4,6 +4,8 @@ package streamtest
 
 import (
 	"context"
+	"os"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -110,4 +112,32 @@ func (b *Broker) Waiting(stream, durable string) int {
 		return -1
 	}
 	return c.CachedInfo().NumWaiting
+}
+
+// Config changes what Server starts to what the configuration file says; its
+// port, store and monitoring stay the test's. The password that a variable
+// $NAME stands for is "pw-NAME".
+func Config(t testing.TB, path string) func(*server.Options) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ConfigText(t, string(text))
+}
+
+// ConfigText is Config of a text.
+func ConfigText(t testing.TB, text string) func(*server.Options) {
+	t.Helper()
+	text = regexp.MustCompile(`\$([A-Z_]+_PASSWORD)`).ReplaceAllString(text, `"pw-$1"`)
+	return func(o *server.Options) {
+		dir := o.StoreDir
+		*o = server.Options{NoSigs: true, NoLog: true}
+		if err := o.ProcessConfigString(text); err != nil {
+			t.Fatal(err)
+		}
+		o.Host, o.Port, o.HTTPHost, o.HTTPPort = "127.0.0.1", -1, "", 0
+		// A test need not wait for the disk.
+		o.JetStream, o.StoreDir, o.SyncAlways, o.SyncInterval = true, dir, false, time.Minute
+	}
 }
