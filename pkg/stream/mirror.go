@@ -20,7 +20,7 @@ const mirrorWindow = 1000
 const rewindPatience = 5 * time.Second
 
 // ErrNotFed says that nothing feeds a mirror in this account.
-var ErrNotFed = errors.New("nothing feeds a mirror in this account")
+var ErrNotFed = errors.New("nothing feeds a mirror in this account: share the events with it first, and see that the broker's configuration exports them")
 
 // FeedMirror declares the durable that hands our events to the mirror in
 // another account of the broker; c is of ours. It may be called again. The

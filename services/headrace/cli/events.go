@@ -17,7 +17,7 @@ func (p *Program) events() *cobra.Command {
 		Long: `Events are facts about requests and subscriptions, published for anyone to read:
 see docs/how-to/read-the-events.md.`,
 	})
-	cmd.AddCommand(p.eventsTail())
+	cmd.AddCommand(p.eventsTail(), p.eventsShare(), p.eventsMirror())
 	return cmd
 }
 
