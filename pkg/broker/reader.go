@@ -2,7 +2,7 @@ package broker
 
 import "github.com/headrace/headrace/pkg/fulfillment"
 
-// AnyConsumer, as a consumer's name, lets a reader name its consumers as it
+// AnyConsumer is a consumer's name that lets a reader name its consumers as it
 // likes, and use and delete those of other readers.
 const AnyConsumer = "*"
 
