@@ -38,6 +38,9 @@ func Open(t testing.TB, path string) (*Dir, bool) {
 	return nil, false
 }
 
+// most is how much of a failed script's output is told.
+const most = 4000
+
 // Run runs a script of the folder to its end and returns what it wrote to
 // standard output. It fails the test where the script fails.
 func (d *Dir) Run(t testing.TB, stdin io.Reader, script string, args ...string) []byte {
@@ -47,7 +50,7 @@ func (d *Dir) Run(t testing.TB, stdin io.Reader, script string, args ...string) 
 	cmd.Stdin, cmd.Stderr = stdin, &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s%s", script, err, out, &stderr)
+		t.Fatalf("%s: %v\n%s%s", script, err, out[max(0, len(out)-most):], &stderr)
 	}
 	return out
 }
