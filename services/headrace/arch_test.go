@@ -21,6 +21,8 @@ func arrows() map[string]string {
 		// What we speak of, and what needs nothing of ours.
 		"pkg/broker": "pkg/fulfillment", "pkg/config": "", "pkg/failpoint": "", "pkg/fulfillment": "", "pkg/guard": "", "pkg/redact": "", "pkg/simfault": "", "pkg/telemetry": "",
 		"schemas": "pkg/fulfillment", "schemas/breaking": "", "schemas/gen": "pkg/fulfillment pkg/stream schemas",
+		// How others read our events.
+		"pkg/events": "pkg/fulfillment",
 		// How an upstream stands, and how all processes know.
 		"pkg/upstream":       "pkg/fulfillment pkg/guard",
 		"pkg/upstream/board": "pkg/fulfillment pkg/stream pkg/upstream",

@@ -5,7 +5,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -13,8 +13,11 @@ import (
 	"os/signal"
 
 	watermillnats "github.com/ThreeDotsLabs/watermill-nats/v2/pkg/nats"
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
 
+	"github.com/headrace/headrace/pkg/events"
+	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream/stockreader"
 )
 
@@ -26,53 +29,53 @@ func main() {
 	}
 }
 
-// event is as much of schemas/event.v1.json as is printed here.
-type event struct {
-	RequestID string `json:"request_id"`
-	AssetID   string `json:"asset_id"`
-	Type      string `json:"type"`
-	Event     string `json:"event"`
-}
+// remembered is how many ids are kept to tell repeats by. A program that does
+// more than print keeps the id where its work is kept.
+const remembered = 10_000
 
 func run(ctx context.Context, url string, out io.Writer) error {
 	r := stockreader.Reader{
-		URL: url, Stream: "FULFILLMENT_EVENTS", Durable: "approvals-printer", Filter: "fulfillment.events.*.approved.>",
+		URL: url, Stream: fulfillment.StreamEvents, Durable: "approvals-printer", Filter: "fulfillment.events.*.approved.>",
 	}
-	nc, err := nats.Connect(url)
-	if err != nil {
-		return fmt.Errorf("connect to the broker at NATS_URL: %w", err)
-	}
-	defer nc.Close()
-	if err := r.Declare(ctx, nc); err != nil {
+	if err := declare(ctx, r); err != nil {
 		return err
+	}
+	handlers := events.Handlers{
+		fulfillment.EventApproved: events.Once(remembered, func(_ context.Context, e *events.Event) error {
+			_, err := fmt.Fprintf(out, "%s %s of %s (%s)\n", e.Type, e.Event, e.AssetID, e.ID)
+			return err
+		}),
 	}
 	sub, err := watermillnats.NewSubscriber(r.Config(), nil)
 	if err != nil {
 		return fmt.Errorf("make subscriber: %w", err)
 	}
-	defer func() { _ = sub.Close() }() // what is not acknowledged comes again
-	messages, err := sub.Subscribe(ctx, r.Filter)
-	if err != nil {
-		return fmt.Errorf("subscribe: %w", err)
+	router := message.NewDefaultRouter(nil)
+	router.AddConsumerHandler(r.Durable, r.Filter, sub, handling(handlers))
+	if err := router.Run(ctx); err != nil {
+		return fmt.Errorf("read: %w", err)
 	}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case m, open := <-messages:
-			if !open {
-				return nil
-			}
-			var e event
-			if err := json.Unmarshal(m.Payload, &e); err != nil {
-				return fmt.Errorf("decode %s: %w", m.UUID, err)
-			}
-			// m.UUID is the ce-id, the same however often the fact comes.
-			if _, err := fmt.Fprintf(out, "%s %s of %s (%s)\n", e.Type, e.Event, e.AssetID, m.UUID); err != nil {
-				m.Nack()
-				return fmt.Errorf("print: %w", err)
-			}
-			m.Ack()
+	return nil
+}
+
+// handling is handlers for the router.
+func handling(handlers events.Handlers) message.NoPublishHandlerFunc {
+	return func(m *message.Message) error {
+		err := handlers.Handle(m.Context(), m.Metadata, m.Payload)
+		if errors.Is(err, events.ErrInvalid) {
+			log.Printf("passed over: %v", err)
+			return nil // it will not get better
 		}
+		return err // nil acknowledges; with an error it comes again
 	}
+}
+
+// declare makes the durable consumer, which remembers the position.
+func declare(ctx context.Context, r stockreader.Reader) error {
+	nc, err := nats.Connect(r.URL)
+	if err != nil {
+		return fmt.Errorf("connect to the broker at NATS_URL: %w", err)
+	}
+	defer nc.Close()
+	return r.Declare(ctx, nc)
 }

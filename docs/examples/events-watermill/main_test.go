@@ -23,7 +23,8 @@ func TestRun_AnEvent_IsPrinted(t *testing.T) {
 	}
 	_, err = client.Append(t.Context(), stream.Message{
 		Subject: "fulfillment.events.purchase.approved.PRD-1.AS-1.PR-1", ID: "PR-1/7/approved",
-		Body: []byte(`{"request_id":"PR-1","asset_id":"AS-1","type":"purchase","event":"approved","reason":"fine","time":"2026-03-02T09:00:00Z"}`),
+		Header: map[string]string{"ce-id": "PR-1/7/approved", "ce-type": "fulfillment.purchase.approved.v1"},
+		Body:   []byte(`{"request_id":"PR-1","asset_id":"AS-1","episode":7,"type":"purchase","event":"approved","reason":"fine","time":"2026-03-02T09:00:00Z"}`),
 	})
 	if err != nil {
 		t.Fatal(err)

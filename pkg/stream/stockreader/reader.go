@@ -8,7 +8,8 @@
 // is deleted, with its position, by the first process that stops. Messages are
 // acknowledged by the handler alone; without that option nats.go acknowledges
 // what failed. Delivery is at least once: tell messages apart by their UUID,
-// which is the CloudEvents id.
+// which is the CloudEvents id. Package pkg/events decodes them and calls typed
+// handlers.
 //
 //	r := stockreader.Reader{
 //		URL: "nats://127.0.0.1:4222", Stream: "FULFILLMENT_EVENTS",
@@ -50,9 +51,11 @@ type Reader struct {
 	// Filter is the subjects to read, wildcards allowed, and the topic to
 	// subscribe to.
 	Filter string
-	// FromNow begins with what comes after Declare; else with the oldest
-	// message that the stream has. It can't be changed later.
+	// FromNow begins with what comes after Declare, Since with what was stored
+	// from then on; else it is the oldest message that the stream has. Neither
+	// can be changed later, nor both be set.
 	FromNow bool
+	Since   time.Time
 	// AckWait is how long a handler may take before the message is given to
 	// another; the stock subscriber doesn't prolong it. Default 30 s.
 	AckWait time.Duration
@@ -87,6 +90,9 @@ func (r Reader) Validate() error {
 	}
 	if r.Filter == "" {
 		faults = append(faults, errors.New("filter is not set"))
+	}
+	if r.FromNow && !r.Since.IsZero() {
+		faults = append(faults, errors.New("FromNow and Since are both set"))
 	}
 	return errors.Join(faults...)
 }
@@ -128,15 +134,11 @@ func (r Reader) Declare(ctx context.Context, nc *nats.Conn) error {
 	if err != nil {
 		return fmt.Errorf("declare reader %s: %w", r.Durable, err)
 	}
-	from := jetstream.DeliverAllPolicy
-	if r.FromNow {
-		from = jetstream.DeliverNewPolicy
-	}
-	_, err = js.CreateOrUpdatePushConsumer(ctx, r.Stream, jetstream.ConsumerConfig{
+	cfg := jetstream.ConsumerConfig{
 		Durable:       r.Durable,
 		Description:   "stock watermill-nats reader",
 		FilterSubject: r.Filter,
-		DeliverPolicy: from,
+		DeliverPolicy: jetstream.DeliverAllPolicy,
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       r.AckWait,
 		MaxAckPending: r.MaxAckPending,
@@ -145,8 +147,14 @@ func (r Reader) Declare(ctx context.Context, nc *nats.Conn) error {
 		// stream listens on, and the same for all of the group.
 		DeliverSubject: "headrace-deliver." + r.Stream + "." + r.Durable,
 		DeliverGroup:   r.Durable,
-	})
-	if err != nil {
+	}
+	switch {
+	case r.FromNow:
+		cfg.DeliverPolicy = jetstream.DeliverNewPolicy
+	case !r.Since.IsZero():
+		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
+	}
+	if _, err = js.CreateOrUpdatePushConsumer(ctx, r.Stream, cfg); err != nil {
 		return fmt.Errorf("declare reader %s of %s: %w", r.Durable, r.Stream, err)
 	}
 	return nil

@@ -305,3 +305,31 @@ func TestReader_Refused_WaitsLongerEachTime(t *testing.T) {
 		t.Errorf("delivery 2^60: %s", got)
 	}
 }
+
+func TestReader_Since_BeginsThere(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.append(t, "PR-1")
+	want := s.append(t, "PR-2")
+	stored, err := s.client.Get(t.Context(), "FULFILLMENT_EVENTS", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.reader()
+	r.Since = stored.Time.In(time.FixedZone("elsewhere", 3600))
+	for range 2 { // as at each start
+		if err := r.Declare(t.Context(), s.theirs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ch, _ := s.subscribe(t, r.Config(), r.Filter)
+	m := next(t, ch)
+	if m.UUID != want.ID {
+		t.Errorf("it begins with %s, want %s", m.UUID, want.ID)
+	}
+	m.Ack()
+	r.FromNow = true
+	if err := r.Validate(); err == nil {
+		t.Error("FromNow and Since are valid together")
+	}
+}
