@@ -28,25 +28,23 @@ const (
 type Option func(*settings)
 
 type settings struct {
-	httpClient   *http.Client
-	transport    http.RoundTripper
-	timeout      time.Duration
-	pageSize     int
-	userAgent    string
-	log          *logrus.Entry
-	retries      int
-	retryMin     time.Duration
-	retryMax     time.Duration
-	observe      func(method, route string, status int, d time.Duration)
-	onRetryAfter func(d time.Duration)
+	httpClient *http.Client
+	transport  http.RoundTripper
+	timeout    time.Duration
+	pageSize   int
+	userAgent  string
+	log        *logrus.Entry
+	retries    int
+	retryMin   time.Duration
+	retryMax   time.Duration
+	observe    func(method, route string, status int, d time.Duration)
 }
 
 func defaults() settings {
 	return settings{
 		timeout: DefaultTimeout, pageSize: DefaultPageSize, userAgent: DefaultUserAgent,
 		retries: DefaultRetries, retryMin: DefaultRetryMin, retryMax: DefaultRetryMax,
-		observe:      func(string, string, int, time.Duration) {},
-		onRetryAfter: func(time.Duration) {},
+		observe: func(string, string, int, time.Duration) {},
 	}
 }
 
@@ -98,10 +96,4 @@ func WithRetry(most int, minWait, maxWait time.Duration) Option {
 // answer; d is the time to the answer's header.
 func WithObserver(f func(method, route string, status int, d time.Duration)) Option {
 	return func(s *settings) { s.observe = f }
-}
-
-// WithOnRetryAfter calls f whenever Connect asks for a pause, from any
-// goroutine.
-func WithOnRetryAfter(f func(d time.Duration)) Option {
-	return func(s *settings) { s.onRetryAfter = f }
 }

@@ -75,9 +75,6 @@ func (o *observed) RoundTrip(req *http.Request) (*http.Response, error) {
 	status := 0
 	if err == nil {
 		status = resp.StatusCode
-		if d := upstream.RetryAfter(resp.Header, time.Now()); d > 0 && isOverload(status) {
-			o.settings.onRetryAfter(d)
-		}
 	}
 	o.settings.observe(req.Method, locationOf(req.Context()).route, status, time.Since(start))
 	return resp, err
@@ -107,7 +104,7 @@ func (s *settings) checkRetry(ctx context.Context, resp *http.Response, err erro
 		return false, nil
 	}
 	if _, closed := upstream.ClosedUntil(err); closed {
-		return false, nil // Connect asked for the pause: the caller waits it out
+		return false, nil // Connect is not called for now: the caller waits
 	}
 	if guard.Refused(err) {
 		return false, nil // and would be again

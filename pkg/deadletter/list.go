@@ -107,9 +107,6 @@ func (f Filter) takes(e Entry) bool {
 // f, and then asks for the state of each request: two round trips a letter, many
 // at once.
 func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
-	if f.Stage == fulfillment.StageAudit {
-		return listAudit(ctx, r, f)
-	}
 	entries, settled, err := letters(ctx, r, f, true)
 	if err != nil {
 		return nil, err
@@ -132,8 +129,8 @@ func Unsettled(ctx context.Context, r Reader) ([]Entry, error) {
 	return slices.DeleteFunc(entries, func(e Entry) bool { return settled[e.position()] }), nil
 }
 
-// letters are the letters that match f, with bodies or not, and the sequences of those that have been
-// dealt with, here or not.
+// letters are the letters that match f, with bodies or not, and the sequences of
+// those that have been dealt with, here or not.
 func letters(ctx context.Context, r Reader, f Filter, bodies bool) (entries []Entry, settled map[uint64]bool, err error) {
 	settled = map[uint64]bool{}
 	for _, filter := range f.filters() {
@@ -167,21 +164,6 @@ func (f Filter) filters() []string {
 		return []string{""}
 	}
 	return []string{f.subject(""), f.subject(fulfillment.StageAudit) + ".*"}
-}
-
-func listAudit(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
-	entries := []Entry{}
-	for _, filter := range f.filters() {
-		for m, err := range r.Read(ctx, fulfillment.StreamDead, filter, 1) {
-			if err != nil {
-				return nil, fmt.Errorf("list audit trail: %w", err)
-			}
-			if e := entryOf(m).scrubbed(); f.takes(e) {
-				entries = append(entries, e)
-			}
-		}
-	}
-	return entries, nil
 }
 
 // Get returns the dead letter with that id, or the last one of the request with

@@ -68,9 +68,9 @@ func TestSend_Request_GoesOnOnceAndIsNoLongerListed(t *testing.T) {
 			t.Errorf("%+v: %d letters listed, want none", f, n)
 		}
 	}
-	trail := list(t, c, deadletter.Filter{Stage: fulfillment.StageAudit})
-	if len(trail) != 1 || trail[0].Reason != "dead letter 1 (hold) was redriven by ann" {
-		t.Errorf("audit trail: %+v", trail)
+	trail, err := deadletter.Audit(t.Context(), c, deadletter.AuditFilter{})
+	if err != nil || len(trail) != 1 || trail[0].Reason != "dead letter 1 (hold) was redriven by ann" {
+		t.Errorf("audit trail: %+v, %v", trail, err)
 	}
 }
 

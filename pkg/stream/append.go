@@ -49,17 +49,9 @@ func CancelSchedule(subject string) AppendOption {
 	}
 }
 
-// OnceWithin gives the message an id that the stream remembers for its
-// duplicate window (2 minutes); a second one fails with ErrDuplicate. Ids are
-// the stream's, not the subject's.
-func OnceWithin(id string) AppendOption {
-	return func(h nats.Header) { h.Set(hdrOnce, id) }
-}
-
 // Append stores m and returns its sequence once the broker has it on disk (as
 // far as the broker syncs). It fails with
 //   - ErrConflict if ExpectLast is not met,
-//   - ErrDuplicate, and the first one's sequence, if OnceWithin's id is known,
 //   - ErrNoStream if no stream takes the subject,
 //   - ErrTooLarge if the broker does not take messages of that size,
 //   - ErrUnknownOutcome if the message was sent and no answer came, within 10 s
@@ -76,9 +68,6 @@ func (c *Client) Append(ctx context.Context, m Message, opts ...AppendOption) (u
 		o(msg.Header)
 	}
 	ack, err := c.append(ctx, msg)
-	if err == nil && ack.Duplicate {
-		err = ErrDuplicate
-	}
 	if err != nil {
 		return ack.Sequence, fmt.Errorf("append to %s: %w", m.Subject, err)
 	}

@@ -91,21 +91,6 @@ func TestAppend_Expectation_OneOfTwoWins(t *testing.T) {
 	}
 }
 
-func TestAppend_SameIDTwice_IsDuplicateOfTheFirst(t *testing.T) {
-	t.Parallel()
-	c := connect(t, streamtest.Server(t))
-	apply(t, c, one())
-	fill(t, c, 3)
-	first, err := c.Append(t.Context(), stream.Message{Subject: "work.x"}, stream.OnceWithin("k"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := c.Append(t.Context(), stream.Message{Subject: "work.y"}, stream.OnceWithin("k"))
-	if !errors.Is(err, stream.ErrDuplicate) || again != first {
-		t.Errorf("Append = %d, %v; want %d, ErrDuplicate", again, err, first)
-	}
-}
-
 func TestAppend_NobodyTakesIt_SaysSo(t *testing.T) {
 	t.Parallel()
 	c := connect(t, streamtest.Server(t))

@@ -12,7 +12,7 @@ type Message struct {
 	// Subject is the full subject; it decides on the stream.
 	Subject string
 	// ID is the CloudEvents id, and Watermill's UUID on the wire. It does not
-	// suppress duplicates; see OnceWithin and ExpectLast.
+	// suppress duplicates; see ExpectLast.
 	ID string
 	// Header holds CloudEvents attributes (ce-type, …) and extensions. Keys are
 	// lower case. Keys that begin with Nats- belong to the broker: they are
@@ -77,9 +77,6 @@ var (
 	// ErrConflict: the stream has moved on since the expectation of ExpectLast
 	// was read. Nothing was stored.
 	ErrConflict = errors.New("stream has moved on")
-	// ErrDuplicate: OnceWithin's id was seen before; nothing was stored, and the
-	// sequence that goes with the error is that of the first one.
-	ErrDuplicate = errors.New("duplicate message")
 	// ErrUnknownOutcome: the append may or may not have been stored (the context
 	// ended, or the connection went, before the broker answered). It is joined
 	// with the cause.

@@ -15,7 +15,7 @@ func TestIsTrouble_WayOrMessage_TellsThemApart(t *testing.T) {
 		stream.ErrConflict: true, stream.ErrUnknownOutcome: true, stream.ErrUnreachable: true, stream.ErrNoStream: true,
 		stream.ErrLeaseLost: true, stream.ErrDrainTimeout: true, stream.ErrClosed: true, context.Canceled: true,
 		stream.ErrTooLarge: false, stream.ErrRefused: false, stream.ErrPoison: false, stream.ErrNotFound: false,
-		stream.ErrDuplicate: false, errors.New("other"): false,
+		errors.New("other"): false,
 	} {
 		if got := stream.IsTrouble(fmt.Errorf("append: %w", err)); got != want {
 			t.Errorf("IsTrouble(%v) = %v", err, got)

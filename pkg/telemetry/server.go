@@ -80,19 +80,3 @@ func (s *Server) Close(ctx context.Context) error {
 	<-s.served
 	return err
 }
-
-// Serve is Listen until ctx is done. It returns nil after a clean end.
-func Serve(ctx context.Context, addr string, h http.Handler) error {
-	s, err := Listen(ctx, addr, h)
-	if err != nil && ctx.Err() != nil {
-		return nil // stopped before it began
-	}
-	if err != nil {
-		return err
-	}
-	<-ctx.Done()
-	// ctx is done, and answers in progress need a moment longer.
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	return s.Close(end)
-}

@@ -107,16 +107,3 @@ func TestListen_PortInUse_NamesTheSetting(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 }
-
-func TestServe_ContextDone_EndsCleanly(t *testing.T) {
-	t.Parallel()
-	for _, addr := range []string{"", telemetry.Off} {
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- telemetry.Serve(ctx, addr, http.NotFoundHandler()) }()
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("serve on %q: %v", addr, err)
-		}
-	}
-}
