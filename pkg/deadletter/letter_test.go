@@ -128,6 +128,7 @@ func TestList_Filters_AndWhatIsNoLetter(t *testing.T) {
 func TestGet_Unknown_IsNotFound(t *testing.T) {
 	t.Parallel()
 	c := pipelinetest.Client(t)
+	held(t, c)
 	for _, id := range []string{"7", "PR-7", ""} {
 		if _, err := deadletter.Get(t.Context(), c, id); !errors.Is(err, deadletter.ErrNotFound) {
 			t.Errorf("Get(%q): %v, want ErrNotFound", id, err)

@@ -75,17 +75,13 @@ type Filter struct {
 	Reason string
 }
 
-// subject is the narrowest subject filter that holds all that f asks for, with
-// stage in the place of its own.
-func (f Filter) subject(stage fulfillment.Stage) string {
-	token := func(s string) string {
-		if s == "" {
-			return "*"
-		}
-		return fulfillment.EscapeToken(s)
-	}
-	return fulfillment.RootDead + "." + token(string(stage)) + "." + token(string(f.Type)) + "." +
-		token(f.Product) + "." + token(f.Asset) + "." + token(f.Request)
+// subject is the narrowest subject filter that holds the letters, and the records
+// of older versions, that f asks for.
+func (f Filter) subject() string { return f.below("*") }
+
+// below is the same for what has that token in the place of the stage.
+func (f Filter) below(stage string) string {
+	return fulfillment.Key{Type: f.Type, Product: f.Product, Asset: f.Asset, Request: f.Request}.Filter(fulfillment.RootDead + "." + stage)
 }
 
 // everything reports whether f leaves nothing out by its subject.
@@ -163,7 +159,7 @@ func (f Filter) filters() []string {
 	if f.everything() {
 		return []string{""}
 	}
-	return []string{f.subject(""), f.subject(fulfillment.StageAudit) + ".*"}
+	return []string{f.subject(), f.below(string(fulfillment.StageAudit)) + ".*"}
 }
 
 // Get returns the dead letter with that id, or the last one of the request with
@@ -179,8 +175,11 @@ func Get(ctx context.Context, r Reader, id string) (Entry, error) {
 			return Entry{}, fmt.Errorf("get dead letter %s: %w", id, err)
 		}
 	}
+	if id == "" { // a filter takes that for any
+		return Entry{}, fmt.Errorf("%q: %w", id, ErrNotFound)
+	}
 	var last *stream.Stored
-	for m, err := range r.Read(ctx, fulfillment.StreamDead, Filter{Request: id}.subject(""), 1) {
+	for m, err := range r.Read(ctx, fulfillment.StreamDead, Filter{Request: id}.subject(), 1) {
 		if err != nil {
 			return Entry{}, fmt.Errorf("get dead letter of %s: %w", id, err)
 		}

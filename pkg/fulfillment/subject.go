@@ -92,6 +92,20 @@ func HeadFilter(asset string) string {
 // RequestFilter matches everything in StreamRequests about the request.
 func (k Key) RequestFilter() string { return "fulfillment.*." + k.tail() }
 
+// Filter matches what lies below root about the requests that k describes: what
+// is empty in k may be anything. Names are the tokens between the type and the
+// product, as subjects of events have one; "*" is any.
+func (k Key) Filter(root string, names ...string) string {
+	wild := func(s string) string {
+		if s == "" {
+			return "*"
+		}
+		return EscapeToken(s)
+	}
+	tokens := append([]string{root, wild(string(k.Type))}, names...)
+	return strings.Join(append(tokens, wild(k.Product), wild(k.Asset), wild(k.Request)), ".")
+}
+
 // AssetFilter matches the messages of one type about an asset below root.
 func AssetFilter(root string, t Type, asset string) string {
 	return root + "." + EscapeToken(string(t)) + ".*." + EscapeToken(asset) + ".*"

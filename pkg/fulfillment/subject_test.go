@@ -43,6 +43,17 @@ func TestEscapeToken_Known(t *testing.T) {
 	}
 }
 
+func TestFilter_WhatIsEmpty_IsAny(t *testing.T) {
+	t.Parallel()
+	k := fulfillment.Key{Type: fulfillment.Change, Asset: "AS.1"}
+	if got := k.Filter(fulfillment.RootResults); got != "fulfillment.results.change.*.AS%2E1.*" {
+		t.Errorf("results: %s", got)
+	}
+	if got := k.Filter(fulfillment.RootEvents, "*"); got != "fulfillment.events.change.*.*.AS%2E1.*" {
+		t.Errorf("events: %s", got)
+	}
+}
+
 func TestParseSubject_OwnSubject_GivesRootAndKey(t *testing.T) {
 	t.Parallel()
 	want := fulfillment.Key{Type: fulfillment.Purchase, Product: "PRD-1", Asset: "AS.1", Request: "PR-1"}

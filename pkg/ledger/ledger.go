@@ -88,14 +88,7 @@ func (f Filter) takes(e Entry) bool {
 // List tells where the requests that match f are, the last to change first.
 func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 	books := map[fulfillment.Key]*book{}
-	asset, request := "*", "*"
-	if f.Asset != "" {
-		asset = fulfillment.EscapeToken(f.Asset)
-	}
-	if f.Request != "" {
-		request = fulfillment.EscapeToken(f.Request)
-	}
-	if err := read(ctx, r, asset, request, func(key fulfillment.Key) *book {
+	if err := read(ctx, r, fulfillment.Key{Asset: f.Asset, Request: f.Request}, func(key fulfillment.Key) *book {
 		b := books[key]
 		if b == nil {
 			b = &book{key: key}
@@ -126,7 +119,10 @@ func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 // ErrNotFound.
 func Show(ctx context.Context, r Reader, request string) (History, error) {
 	var found *book
-	if err := read(ctx, r, "*", fulfillment.EscapeToken(request), func(key fulfillment.Key) *book {
+	if request == "" { // which a filter takes for any
+		return History{}, fmt.Errorf("%q: %w", request, ErrNotFound)
+	}
+	if err := read(ctx, r, fulfillment.Key{Request: request}, func(key fulfillment.Key) *book {
 		if found == nil {
 			found = &book{key: key}
 		}
@@ -150,19 +146,19 @@ func Show(ctx context.Context, r Reader, request string) (History, error) {
 	return h, nil
 }
 
-// read goes through the four streams and writes each message into the book of
-// its request.
-func read(ctx context.Context, r Reader, asset, request string, of func(fulfillment.Key) *book) error {
-	tail := asset + "." + request
+// read goes through the four streams and writes each message about what within
+// describes into the book of its request.
+func read(ctx context.Context, r Reader, within fulfillment.Key, of func(fulfillment.Key) *book) error {
+	const all, dead = "fulfillment.*", fulfillment.RootDead
 	for _, s := range []struct {
 		stream, filter string
 		enter          func(*book, *stream.Stored)
 	}{
-		{fulfillment.StreamRequests, "fulfillment.*.*.*." + tail, (*book).request},
-		{fulfillment.StreamResults, "fulfillment.*.*.*." + tail, (*book).result},
-		{fulfillment.StreamDead, fulfillment.RootDead + ".*.*.*." + tail, (*book).letter},
-		{fulfillment.StreamDead, fulfillment.RootDead + "." + string(fulfillment.StageAudit) + ".*.*." + tail + ".*", (*book).letter},
-		{fulfillment.StreamEvents, fulfillment.RootEvents + ".*.*.*." + tail, (*book).event},
+		{fulfillment.StreamRequests, within.Filter(all), (*book).request},
+		{fulfillment.StreamResults, within.Filter(all), (*book).result},
+		{fulfillment.StreamDead, within.Filter(dead + ".*"), (*book).letter},
+		{fulfillment.StreamDead, within.Filter(dead+"."+string(fulfillment.StageAudit)) + ".*", (*book).letter},
+		{fulfillment.StreamEvents, within.Filter(fulfillment.RootEvents, "*"), (*book).event},
 	} {
 		for m, err := range r.Read(ctx, s.stream, s.filter, 1) {
 			if err != nil {

@@ -146,7 +146,12 @@ func TestList_Filters_AndTheLastToChangeFirst(t *testing.T) {
 
 func TestShow_Unknown_IsNotFound(t *testing.T) {
 	t.Parallel()
-	if _, err := ledger.Show(t.Context(), pipelinetest.Client(t), "PR-404"); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("err %v, want ErrNotFound", err)
+	c := pipelinetest.Client(t)
+	key := fulfillment.Key{Type: fulfillment.Purchase, Product: "PRD-1", Asset: "AS-1", Request: "PR-1"}
+	pipelinetest.Append(t, c, stream.Message{Subject: key.Subject(fulfillment.RootRequests), Body: []byte(`{}`)})
+	for _, id := range []string{"PR-404", ""} {
+		if _, err := ledger.Show(t.Context(), c, id); !errors.Is(err, ledger.ErrNotFound) {
+			t.Errorf("Show(%q): %v, want ErrNotFound", id, err)
+		}
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
@@ -50,8 +49,7 @@ type Range struct {
 // filter is the subject filter of what lies below root; names are the tokens
 // between the type and the product.
 func (r Range) filter(root string, names ...string) string {
-	tokens := append([]string{root, token(string(r.Type))}, names...)
-	return strings.Join(append(tokens, token(r.Product), token(r.Asset), token(r.Request)), ".")
+	return fulfillment.Key{Type: r.Type, Product: r.Product, Asset: r.Asset, Request: r.Request}.Filter(root, names...)
 }
 
 // last returns the last message of each request in the range, in the order of
@@ -72,13 +70,6 @@ func (r Range) last(ctx context.Context, s Source, name, filter string) ([]*stre
 	return slices.SortedFunc(maps.Values(last), func(a, b *stream.Stored) int {
 		return cmp.Compare(a.Sequence, b.Sequence)
 	}), nil
-}
-
-func token(s string) string {
-	if s == "" {
-		return "*"
-	}
-	return fulfillment.EscapeToken(s)
 }
 
 // takes reports whether a message lies within the bounds that no subject
