@@ -15,7 +15,7 @@ func (p *Program) dead() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:     "dead",
 		GroupID: groupLook,
-		Short:   "Inspect what could not go on and waits for an operator",
+		Short:   "See, send on or leave what waits for an operator",
 		Long: `A dead letter is a request that cannot go on by itself: nobody could read it, no
 service takes its type, a person must decide, or it was tried as often as
 something not understood may be. It waits until somebody looks.`,
@@ -26,26 +26,19 @@ something not understood may be. It waits until somebody looks.`,
 
 // selection is the flags that say which letters.
 type selection struct {
-	filter       deadletter.Filter
-	since, until moment
-	names        []string // of its flags
+	scope
+	filter deadletter.Filter
+	names  []string // of its flags
 }
 
 // flags adds the flags; reason is what the one for a part of the reason is
 // called.
 func (s *selection) flags(cmd *cobra.Command, reason string) {
-	flags, f := cmd.Flags(), &s.filter
-	flags.StringVar((*string)(&f.Stage), "stage", "", "only of this `stage`: decode, type, hold, process or commit")
-	flags.StringVar((*string)(&f.Type), "type", "", "only of this request `type`")
-	flags.StringVar(&f.Product, "product", "", "only of this product's `id`")
-	flags.StringVar(&f.Asset, "asset", "", "only of this asset's `id`")
-	flags.StringVar(&f.Request, "request", "", "only of this request's `id`")
-	flags.StringVar(&f.Reason, reason, "", "only with this `text` in the reason, in capitals or not")
-	flags.Var(&s.since, "since", "only from this `time` on, or so long ago: 2026-01-31T12:00:00Z, 2h")
-	flags.Var(&s.until, "until", "only before this `time`, or so long ago")
+	f := &s.filter
+	s.scope.flags(cmd, &f.Type, &f.Product, &f.Asset, &f.Request)
+	(&word{to: (*string)(&f.Stage), known: stages()}).flag(cmd, "stage", "only of this `stage`: decode, type, hold, process or commit")
+	(&word{to: &f.Reason}).flag(cmd, reason, "only with this `text` in the reason, in capitals or not")
 	s.names = []string{"stage", "type", "product", "asset", "request", reason, "since", "until"}
-	// It fails only for a flag that does not exist.
-	_ = cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions(stages(), cobra.ShellCompDirectiveNoFileComp))
 }
 
 // given reports whether any of the flags was.
@@ -78,6 +71,9 @@ func (p *Program) deadList() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
 				return usagef(cmd, "--limit %d is below zero", limit)
+			}
+			if err := sel.check(cmd); err != nil {
+				return err
 			}
 			var entries []deadletter.Entry
 			err := p.withBroker(cmd, func(c *stream.Client) (err error) {
@@ -124,7 +120,7 @@ func orDash(s string) string {
 	return s
 }
 
-// stages are what --stage completes to.
+// stages are what --stage takes.
 func stages() []string {
 	return []string{
 		string(fulfillment.StageDecode), string(fulfillment.StageType), string(fulfillment.StageHold),

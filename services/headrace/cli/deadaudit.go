@@ -13,7 +13,7 @@ import (
 func (p *Program) deadAudit() *cobra.Command {
 	out := newOutput()
 	var f deadletter.AuditFilter
-	var since, until moment
+	var sc scope
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "audit [ID]",
@@ -33,10 +33,13 @@ parameters are not in it, only their names.`,
 			if limit < 0 {
 				return usagef(cmd, "--limit %d is below zero", limit)
 			}
+			if err := sc.check(cmd); err != nil {
+				return err
+			}
 			if len(args) == 1 {
 				f.ID = args[0]
 			}
-			f.Since, f.Until = since.at, until.at
+			f.Since, f.Until = sc.since.at, sc.until.at
 			var records []deadletter.Record
 			err := p.withBroker(cmd, func(c *stream.Client) (err error) {
 				records, err = deadletter.Audit(cmd.Context(), c, f)
@@ -55,19 +58,11 @@ parameters are not in it, only their names.`,
 		},
 	}
 	out.flag(cmd)
-	flags := cmd.Flags()
-	flags.StringVar(&f.Deed, "deed", "", "only this `deed`: redriven, discarded or revealed")
-	flags.StringVar(&f.By, "by", "", "only what this `name` did")
-	flags.StringVar((*string)(&f.Type), "type", "", "only of this request `type`")
-	flags.StringVar(&f.Product, "product", "", "only of this product's `id`")
-	flags.StringVar(&f.Asset, "asset", "", "only of this asset's `id`")
-	flags.StringVar(&f.Request, "request", "", "only of this request's `id`")
-	flags.Var(&since, "since", "only from this `time` on, or so long ago: 2026-01-31T12:00:00Z, 2h")
-	flags.Var(&until, "until", "only before this `time`, or so long ago")
-	flags.IntVar(&limit, "limit", 0, "at most the last `n`; 0 is all")
+	sc.flags(cmd, &f.Type, &f.Product, &f.Asset, &f.Request)
 	deeds := []string{fulfillment.DeedRedriven, fulfillment.DeedDiscarded, fulfillment.DeedRevealed}
-	// It fails only for a flag that does not exist.
-	_ = cmd.RegisterFlagCompletionFunc("deed", cobra.FixedCompletions(deeds, cobra.ShellCompDirectiveNoFileComp))
+	(&word{to: &f.Deed, known: deeds}).flag(cmd, "deed", "only this `deed`: redriven, discarded or revealed")
+	(&word{to: &f.By}).flag(cmd, "by", "only what this `name` did")
+	cmd.Flags().IntVar(&limit, "limit", 0, "at most the last `n`; 0 is all")
 	return cmd
 }
 

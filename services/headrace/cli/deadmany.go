@@ -68,7 +68,7 @@ func (p *Program) act(cmd *cobra.Command, a *action, ids []string) error {
 	case len(ids) == 0 && !byFilter:
 		return usagef(cmd, "%s takes the ids of dead letters or requests, or filters", cmd.CommandPath())
 	}
-	if err := a.check(cmd); err != nil {
+	if err := errors.Join(a.caution.check(cmd), a.scope.check(cmd)); err != nil {
 		return err
 	}
 	if byFilter && !a.dryRun && !a.yes && !p.asks() {
@@ -139,7 +139,7 @@ func (d *deed) is(a *action, err error) {
 // flag that helps.
 func (d *deed) why(err error) string {
 	text := err.Error()
-	for _, does := range []string{"redrive ", "discard ", "dead letter ", "edit "} {
+	for _, does := range []string{"redrive ", "discard ", "dead letter ", "edit ", ""} {
 		text = strings.TrimPrefix(text, does+d.ID+": ")
 	}
 	if errors.Is(err, deadletter.ErrOutcome) {

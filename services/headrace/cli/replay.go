@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,11 +20,11 @@ func (p *Program) replay() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:     "replay",
 		GroupID: groupLook,
-		Short:   "Have requests, results or events once more",
-		Long: `Replay gives a service again what is in the streams already. It first shows what
-each message would bring about, and asks. The services that run do the work, by
-the rules that hold for all work: what is done already is not done twice. It may
-run beside live traffic, be stopped, and be run again.`,
+		Short:   "Do once more what the streams hold: requests, results, events",
+		Long: `Replay takes what is in the streams already, and has it done once more. It first
+shows what would come of each message, and asks. The services that run do the
+work, by the rules that hold for all work: what is done is not done twice, unless
+--again asks for it. It may run beside live traffic, be stopped, and be run again.`,
 	})
 	cmd.AddCommand(p.replayRequests(), p.replayResults(), p.replayEvents())
 	return cmd
@@ -32,27 +33,35 @@ run beside live traffic, be stopped, and be run again.`,
 // replaying is the flags that all replays share.
 type replaying struct {
 	caution
-	within       replay.Range
-	since, until moment
-	by           string
-	wait         time.Duration
-	out          *output
+	scope
+	within replay.Range
+	by     string
+	wait   time.Duration
+	out    *output
 }
 
 func (r *replaying) flags(cmd *cobra.Command) {
 	r.out = newOutput()
 	r.out.flag(cmd)
 	r.caution.flags(cmd, replay.DefaultRate)
-	flags := cmd.Flags()
-	flags.StringVar((*string)(&r.within.Type), "type", "", "only of this request `type`")
-	flags.StringVar(&r.within.Product, "product", "", "only of this product's `id`")
-	flags.StringVar(&r.within.Asset, "asset", "", "only of this asset's `id`")
-	flags.StringVar(&r.within.Request, "request", "", "only of this request's `id`")
-	flags.Var(&r.since, "since", "only from this `time` on, or so long ago: 2026-01-31T12:00:00Z, 2h")
-	flags.Var(&r.until, "until", "only before this `time`, or so long ago")
-	flags.Uint64Var(&r.within.From, "from-seq", 0, "only from this `sequence` of the stream on")
-	flags.Uint64Var(&r.within.To, "to-seq", 0, "only up to this `sequence` of the stream")
+	in, flags := &r.within, cmd.Flags()
+	r.scope.flags(cmd, &in.Type, &in.Product, &in.Asset, &in.Request)
+	flags.Uint64Var(&in.From, "from-seq", 0, "only from this `sequence` of the stream on")
+	flags.Uint64Var(&in.To, "to-seq", 0, "only up to this `sequence` of the stream")
 	flags.StringVar(&r.by, "by", "", "who does it, for the audit trail (default: the user who is logged in)")
+}
+
+func (r *replaying) check(cmd *cobra.Command) error {
+	if err := errors.Join(r.caution.check(cmd), r.scope.check(cmd)); err != nil {
+		return err
+	}
+	switch in := r.within; {
+	case in.To != 0 && in.From > in.To:
+		return usagef(cmd, "--from-seq %d is beyond --to-seq %d", in.From, in.To)
+	case r.wait < 0:
+		return usagef(cmd, "--wait %s is below zero", r.wait)
+	}
+	return nil
 }
 
 // waitFlag is of replays that say how what they sent has ended.

@@ -16,13 +16,13 @@ func (p *Program) replayRequests() *cobra.Command {
 	again, round := false, 0
 	cmd := &cobra.Command{
 		Use:   "requests",
-		Short: "Have services take requests that nobody works on",
-		Long: `Requests gives a type's service again each request in the range that is open and
-that nobody works on, as when its consumer was moved by hand. What was carried
-out, waits, or is in the service's hands is left alone: by itself this never calls
-the vendor again for what was done.
+		Short: "Give requests to their services again",
+		Long: `Each open request in the range that nobody works on is given to its service again,
+as when the service's consumer was moved by hand. What was carried out, waits, or
+is in the service's hands is left alone, so that the vendor is not called again
+for what was done.
 
-With --again it does: what was approved in the range is carried out at the vendor
+With --again it is: what was approved in the range is carried out at the vendor
 once more, as when the vendor has lost data, subscription by subscription, each in
 Connect's order. A request is carried out once in a round, so that the same
 command goes on after it was interrupted; --round 2 does once more what was done
@@ -48,7 +48,7 @@ The sequences are those of FULFILLMENT_REQUESTS.`,
 	r.flags(cmd)
 	r.waitFlag(cmd)
 	cmd.Flags().BoolVar(&again, "again", false, "carry out at the vendor once more what was approved")
-	cmd.Flags().IntVar(&round, "round", 0, "with --again, the `number` of times it was to be done (default: the last begun, at least 1)")
+	cmd.Flags().IntVar(&round, "round", 0, "with --again, the `number` of the round (default: the last that was begun, else 1)")
 	return cmd
 }
 
@@ -56,11 +56,11 @@ func (p *Program) replayResults() *cobra.Command {
 	r := new(replaying)
 	cmd := &cobra.Command{
 		Use:   "results",
-		Short: "Have the committer commit results that Connect does not show",
-		Long: `Results gives the committer again the last result of each request in the range
-that no event has closed. The committer reads Connect first and does only what is
-missing; the vendor is not called. What is committed, superseded or in the
-committer's hands is left alone.
+		Short: "Give results to the committer again",
+		Long: `The last result of each request in the range that is not finished is given to the
+committer again. It reads Connect first and does only what is missing; the vendor
+is not called. What is committed, superseded or in the committer's hands is left
+alone.
 
 The sequences are those of FULFILLMENT_RESULTS.`,
 		Example: `  headrace replay results --since 2h --dry-run
@@ -82,8 +82,8 @@ func (p *Program) replayEvents() *cobra.Command {
 	to := replay.DefaultPrefix
 	cmd := &cobra.Command{
 		Use:   "events",
-		Short: "Publish events once more for others who listen",
-		Long: `Events publishes copies of the events in the range, in their order, on their own
+		Short: "Publish copies of events for others who listen",
+		Long: `Copies of the events in the range are published, in their order, on their own
 subjects below the prefix --to: replay.fulfillment.events.… A copy has the headers
 of its event, the same ce-id among them, by which readers tell repeats. Nothing is
 stored and FULFILLMENT_EVENTS gets nothing new, so that whoever is to have the

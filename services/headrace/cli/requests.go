@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,7 @@ can't go on), left (to a person, or in another state of Connect's).`,
 func (p *Program) requestsList() *cobra.Command {
 	out := newOutput()
 	var f ledger.Filter
-	var since, until moment
+	var sc scope
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -49,7 +50,10 @@ will be tried again, if that is scheduled.`,
 			if limit < 0 {
 				return usagef(cmd, "--limit %d is below zero", limit)
 			}
-			f.Since, f.Until = since.at, until.at
+			if err := sc.check(cmd); err != nil {
+				return err
+			}
+			f.Since, f.Until = sc.since.at, sc.until.at
 			var entries []ledger.Entry
 			err := p.withBroker(cmd, func(c *stream.Client) (err error) {
 				entries, err = ledger.List(cmd.Context(), c, f)
@@ -68,18 +72,15 @@ will be tried again, if that is scheduled.`,
 		},
 	}
 	out.flag(cmd)
+	sc.flags(cmd, &f.Type, &f.Product, &f.Asset, &f.Request)
 	flags := cmd.Flags()
-	flags.StringVar((*string)(&f.State), "state", "", "only in this `state`")
-	flags.StringVar((*string)(&f.Type), "type", "", "only of this request `type`")
-	flags.StringVar(&f.Product, "product", "", "only of this product's `id`")
-	flags.StringVar(&f.Asset, "asset", "", "only of this asset's `id`")
-	flags.StringVar(&f.Request, "request", "", "only of this request's `id`")
-	flags.StringVar(&f.Reason, "reason", "", "only with this `text` in the reason, in capitals or not")
-	flags.Var(&since, "since", "only updated from this `time` on, or so long ago: 2026-01-31T12:00:00Z, 2h")
-	flags.Var(&until, "until", "only updated before this `time`, or so long ago")
+	for _, name := range []string{"since", "until"} {
+		flag := flags.Lookup(name)
+		flag.Usage = strings.Replace(flag.Usage, "only", "only updated", 1)
+	}
+	(&word{to: (*string)(&f.State), known: states()}).flag(cmd, "state", "only in this `state`")
+	(&word{to: &f.Reason}).flag(cmd, "reason", "only with this `text` in the reason, in capitals or not")
 	flags.IntVar(&limit, "limit", 0, "at most `n`; 0 is all")
-	// It fails only for a flag that does not exist.
-	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(states(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -180,7 +181,7 @@ func timeText(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// states are what --state completes to.
+// states are what --state takes.
 func states() []string {
 	var words []string
 	for _, s := range []fulfillment.State{

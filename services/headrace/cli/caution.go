@@ -6,40 +6,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 )
-
-// moment is a flag that takes a point in time, or how long ago it was.
-type moment struct{ at time.Time }
-
-// String, Set and Type make it a flag's value.
-func (m *moment) String() string {
-	if m.at.IsZero() {
-		return ""
-	}
-	return m.at.Format(time.RFC3339)
-}
-
-// Set takes RFC 3339, the same without a zone (then UTC) or without a time, and
-// a Go duration, which counts back from now.
-func (m *moment) Set(s string) error {
-	if ago, err := time.ParseDuration(s); err == nil && ago >= 0 {
-		m.at = time.Now().Add(-ago)
-		return nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil {
-			m.at = t
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is neither a time such as 2026-01-31T12:00:00Z nor how long ago, such as 2h", s)
-}
-
-// Type is what the help calls the value.
-func (m *moment) Type() string { return "time" }
 
 // caution is the flags of commands that do something to many messages.
 type caution struct {
@@ -50,14 +19,15 @@ type caution struct {
 
 func (c *caution) flags(cmd *cobra.Command, rate float64) {
 	flags := cmd.Flags()
-	flags.Float64Var(&c.rate, "rate", rate, "at most so many in a `second`")
+	flags.Float64Var(&c.rate, "rate", rate, "at most `n` a second")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	flags.BoolVar(&c.yes, "yes", false, "do it without asking")
 }
 
 func (c *caution) check(cmd *cobra.Command) error {
-	if c.rate <= 0 {
-		return usagef(cmd, "--rate %g is not above zero", c.rate)
+	const least, most = 0.001, 1_000_000 // beyond which no timer goes
+	if !(c.rate >= least && c.rate <= most) {
+		return usagef(cmd, "--rate %g is not between %g and %d", c.rate, least, most)
 	}
 	return nil
 }
