@@ -48,8 +48,8 @@ func TestReaderInOurAccount_CouldResetOurDurables(t *testing.T) {
 	quoted := func(list []string) string { return `"` + strings.Join(list, `", "`) + `"` }
 	p := broker.ReaderPermissions("_INBOX", "billing-test")
 	b := streamtest.Server(t, streamtest.ConfigText(t, fmt.Sprintf(`accounts { HEADRACE { jetstream: enabled, users: [
-		{user: services, password: $HEADRACE_SERVICES_PASSWORD}
-		{user: operator, password: $HEADRACE_OPERATOR_PASSWORD}
+		{user: services, password: $NATS_SERVICES_PASSWORD}
+		{user: operator, password: $NATS_OPERATOR_PASSWORD}
 		{user: data, password: $DATA_PASSWORD, permissions: {publish: {allow: [%s]}, subscribe: {allow: [%s]}}}
 	]}}`, quoted(p.Publish), quoted(p.Subscribe))))
 	s := &site{t: t, broker: b}

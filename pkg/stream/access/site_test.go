@@ -32,7 +32,7 @@ func configPath() string { return filepath.Join("..", "..", "..", "deployments",
 // passwords are the users' variables in the configuration.
 func passwords() map[string]string {
 	return map[string]string{
-		"services": "HEADRACE_SERVICES_PASSWORD", "operator": "HEADRACE_OPERATOR_PASSWORD",
+		"services": "NATS_SERVICES_PASSWORD", "operator": "NATS_OPERATOR_PASSWORD",
 		"readers-admin": "READERS_ADMIN_PASSWORD", "billing": "BILLING_PASSWORD", "support": "SUPPORT_PASSWORD",
 		"data": "DATA_PASSWORD",
 	}

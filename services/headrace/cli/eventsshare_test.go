@@ -15,8 +15,8 @@ func TestEventsMirror_AfterShare_IsMadeAndMayBeRepeated(t *testing.T) {
 	as := func(user, variable string) []string {
 		return []string{"HEADRACE_NATS_URL=" + strings.Replace(b.URL(), "://", "://"+user+":pw-"+variable+"@", 1)}
 	}
-	services, data := as("services", "HEADRACE_SERVICES_PASSWORD"), as("data", "DATA_PASSWORD")
-	c, err := stream.Connect(t.Context(), stream.Options{URL: b.URL(), User: "services", Password: "pw-HEADRACE_SERVICES_PASSWORD"})
+	services, data := as("services", "NATS_SERVICES_PASSWORD"), as("data", "DATA_PASSWORD")
+	c, err := stream.Connect(t.Context(), stream.Options{URL: b.URL(), User: "services", Password: "pw-NATS_SERVICES_PASSWORD"})
 	if err != nil {
 		t.Fatal(err)
 	}
