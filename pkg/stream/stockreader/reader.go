@@ -52,8 +52,9 @@ type Reader struct {
 	// subscribe to.
 	Filter string
 	// FromNow begins with what comes after Declare, Since with what was stored
-	// from then on; else it is the oldest message that the stream has. Neither
-	// can be changed later, nor both be set.
+	// from then on; else it is the oldest message that the stream has. Not both
+	// can be set. They count when the durable is made: one that is there goes on
+	// where it was, whatever they say by then.
 	FromNow bool
 	Since   time.Time
 	// AckWait is how long a handler may take before the message is given to
@@ -134,6 +135,25 @@ func (r Reader) Declare(ctx context.Context, nc *nats.Conn) error {
 	if err != nil {
 		return fmt.Errorf("declare reader %s: %w", r.Durable, err)
 	}
+	cfg := r.consumer()
+	have, err := js.PushConsumer(ctx, r.Stream, r.Durable)
+	if err == nil {
+		// The broker refuses another beginning, and a reader that says "a day ago"
+		// says another one with each start.
+		old := have.CachedInfo().Config
+		cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = old.DeliverPolicy, old.OptStartSeq, old.OptStartTime
+	}
+	if err == nil || errors.Is(err, jetstream.ErrConsumerNotFound) {
+		_, err = js.CreateOrUpdatePushConsumer(ctx, r.Stream, cfg)
+	}
+	if err != nil {
+		return fmt.Errorf("declare reader %s of %s: %w", r.Durable, r.Stream, err)
+	}
+	return nil
+}
+
+// consumer is the durable that r describes.
+func (r Reader) consumer() jetstream.ConsumerConfig {
 	cfg := jetstream.ConsumerConfig{
 		Durable:       r.Durable,
 		Description:   "stock watermill-nats reader",
@@ -154,8 +174,5 @@ func (r Reader) Declare(ctx context.Context, nc *nats.Conn) error {
 	case !r.Since.IsZero():
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
 	}
-	if _, err = js.CreateOrUpdatePushConsumer(ctx, r.Stream, cfg); err != nil {
-		return fmt.Errorf("declare reader %s of %s: %w", r.Durable, r.Stream, err)
-	}
-	return nil
+	return cfg
 }

@@ -321,6 +321,7 @@ func TestReader_Since_BeginsThere(t *testing.T) {
 		if err := r.Declare(t.Context(), s.theirs); err != nil {
 			t.Fatal(err)
 		}
+		r.Since = time.Now() // as one that says "a minute ago" does
 	}
 	ch, _ := s.subscribe(t, r.Config(), r.Filter)
 	m := next(t, ch)
