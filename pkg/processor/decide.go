@@ -2,12 +2,14 @@ package processor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
 	"github.com/headrace/headrace/pkg/episode"
 	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/stream"
 )
 
@@ -138,10 +140,31 @@ func (p *Processor) carry(ctx context.Context, d *stream.Delivery, w *Work, v Ve
 	return fmt.Errorf("service %s answered %q, which is no decision", p.service, v.Decision)
 }
 
+// lost tells that the message is in other hands, by its lease and not by ctx,
+// which another goroutine ends. Whoever was stopped in the middle of a call, and
+// stored what came of it, would let the subscription go on while its successor
+// is at the same call. What is done in a process that stops is stored.
+func lost(ctx context.Context) error {
+	if err := guard.Ask(ctx); errors.Is(err, stream.ErrLeaseLost) {
+		return &guard.RefusedError{Err: err}
+	}
+	return nil
+}
+
+// unrepeated reports whether a successor leaves the request to a person, as a
+// call was begun that nobody may repeat: then it is at no call, and what came of
+// this one is worth storing however late.
+func (w *Work) unrepeated() bool {
+	return w.intent != nil && !w.Waited && !w.Profile.Idempotent && w.Profile.Finder == nil
+}
+
 // publish stores a result. It expects the sequence that was last on the
 // request's subject before the vendor was called: a worker that lost its
 // message in between can't publish any more.
 func (p *Processor) publish(ctx context.Context, w *Work, v Verdict) error {
+	if err := lost(ctx); err != nil && !w.unrepeated() {
+		return err
+	}
 	r := fulfillment.Result{
 		RequestID: w.Key.Request, AssetID: w.Key.Asset, ProductID: w.Key.Product, Type: w.Key.Type,
 		Episode: w.Episode, Attempt: w.Attempt, Decision: v.Decision, Reason: v.Reason,

@@ -9,6 +9,7 @@ import (
 	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/processor"
+	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/vendorapi"
 )
 
@@ -30,5 +31,79 @@ func TestHandle_CallRefused_GoesBackAtOnceAndCountsNothing(t *testing.T) {
 	}
 	if n := pipelinetest.Count(t, b.client, fulfillment.StreamDead, ""); n != 0 {
 		t.Errorf("%d dead letters", n)
+	}
+}
+
+// A worker that was stopped for longer than its lease goes on before it hears of
+// that: what it has in hand is another's by then.
+func TestHandle_LeaseLostInTheCall_StoresNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		verdict processor.Verdict
+		err     error
+	}{
+		"approved": {verdict: processor.Approve(processor.Value("subscription_id", "T-1"))},
+		"waits":    {verdict: processor.Wait("not ready")},
+		"held":     {verdict: processor.Hold("why")},
+		"fault":    {err: errVendor},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lost := false
+			b := newBench(t, func(*processor.Work) (processor.Verdict, error) {
+				lost = true
+				return c.verdict, c.err
+			})
+			ctx := guard.With(t.Context(), func() error {
+				if lost {
+					return stream.ErrLeaseLost
+				}
+				return nil
+			})
+			d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+			if err := b.Handle(ctx, d); err == nil {
+				t.Error("acknowledged")
+			}
+			if head := b.head(t); head.Sequence != d.Sequence || b.results(t) != 0 {
+				t.Errorf("head is %s, %d results; want nothing but the request", head.Subject, b.results(t))
+			}
+			if n := pipelinetest.Count(t, b.client, fulfillment.StreamDead, ""); n != 0 {
+				t.Errorf("%d dead letters", n)
+			}
+		})
+	}
+}
+
+func TestHandle_StoppingAfterTheCall_StoresTheResult(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, approve)
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	if err := b.Handle(guard.With(t.Context(), func() error { return stream.ErrStopping }), d); err != nil || b.results(t) != 1 {
+		t.Errorf("%v, %d results; want what was done stored", err, b.results(t))
+	}
+}
+
+// Whoever gets the message after that leaves it to a person: the result is what
+// the person would look for.
+func TestHandle_LeaseLostInACallThatNobodyRepeats_StoresTheResult(t *testing.T) {
+	t.Parallel()
+	lost := false
+	ctx := guard.With(t.Context(), func() error {
+		if lost {
+			return stream.ErrLeaseLost
+		}
+		return nil
+	})
+	b := newBench(t, func(w *processor.Work) (processor.Verdict, error) {
+		if _, err := w.OpenCall(ctx); err != nil {
+			return processor.Verdict{}, err
+		}
+		err := w.BeginCall(ctx)
+		lost = true
+		return processor.Approve(processor.Value("subscription_id", "T-1")), err
+	})
+	d := pipelinetest.Open(t, b.client, key(), pipelinetest.Request(t, key(), ""))
+	if err := b.Handle(ctx, d); err != nil || b.results(t) != 1 {
+		t.Errorf("%v, %d results; want what was done stored", err, b.results(t))
 	}
 }

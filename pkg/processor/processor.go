@@ -152,6 +152,9 @@ func (p *Processor) Handle(ctx context.Context, d *stream.Delivery) error {
 
 // bury writes a dead letter about the delivery; then it is done with.
 func (p *Processor) bury(ctx context.Context, d *stream.Delivery, stage fulfillment.Stage, reason string) error {
+	if err := lost(ctx); err != nil {
+		return stream.RetryAfter(err, 0)
+	}
 	letter := deadletter.OfDelivery(d, stage, reason)
 	if err := p.dead.Write(ctx, letter); err != nil {
 		return stream.RetryAfter(err, firstPause)

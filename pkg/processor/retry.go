@@ -119,6 +119,9 @@ func (p *Processor) pollPause(polls int) time.Duration {
 // the asset's head: a copy of the message in hand that comes again is no longer
 // the head, and is dropped.
 func (p *Processor) schedule(ctx context.Context, d *stream.Delivery, w *Work, pause time.Duration) error {
+	if err := lost(ctx); err != nil {
+		return err
+	}
 	pause = min(pause, p.maxWait)
 	next := w.Attempt + 1
 	id := fulfillment.StepID(w.Key.Request, w.Episode, fmt.Sprintf("attempt-%d", next))

@@ -76,11 +76,11 @@ const lastCall = 5500 * time.Millisecond
 // stops, one that could not end in time is not begun: it would be cut off, and
 // made again after the restart.
 func (s *subscription) mayCall(h *lease) error {
-	if since := s.stopping.Load(); since != nil && time.Since(*since) >= s.cfg.DrainTimeout-lastCall {
-		return ErrStopping
-	}
 	if !s.leases.good(h) {
 		return ErrLeaseLost
+	}
+	if since := s.stopping.Load(); since != nil && time.Since(*since) >= s.cfg.DrainTimeout-lastCall {
+		return ErrStopping
 	}
 	return nil
 }
