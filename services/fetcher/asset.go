@@ -98,9 +98,8 @@ func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head
 		if err != nil {
 			return err
 		}
-		if decided != nil { // the requests were lost, what was decided was not
-			t.count(row, fulfillment.StateCommitting)
-			return f.commitAgain(ctx, decided)
+		if decided != nil { // the requests were lost or are too old, what was decided was not
+			return f.undone(ctx, row, decided, t)
 		}
 	}
 	switch {

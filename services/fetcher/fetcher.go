@@ -64,6 +64,9 @@ type Config struct {
 	Products    []string // empty: every product that the key sees
 	Interval    time.Duration
 	Concurrency int
+	// DryRun says that the committer publishes no events: that there is none of a
+	// decision is no loss.
+	DryRun bool
 	// Drain is how long a stop waits for a poll that has begun to publish.
 	Drain   time.Duration
 	Metrics Recorder

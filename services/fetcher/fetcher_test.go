@@ -329,6 +329,44 @@ func TestPoll_FinishedByAPerson_IsHandedToTheCommitter(t *testing.T) {
 	}
 }
 
+// Held for longer than requests are kept, or when their stream was lost: the
+// committer would refuse its result again and again, and no operator could act.
+func TestPoll_HeldResultWithoutItsRequest_StaysWithTheOperator(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const gone = 7 // the episode
+	body, err := json.Marshal(fulfillment.Result{
+		RequestID: "PR-1", AssetID: "AS-1", ProductID: "PRD-1", Type: fulfillment.Purchase, Episode: gone, Decision: fulfillment.Approve,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seq := pipelinetest.Append(t, b.client, stream.Message{
+		Subject: purchase().Subject(fulfillment.RootResults), Body: body, Header: map[string]string{fulfillment.HeaderEpisode: "7"},
+	})
+	letter := deadletter.OfDelivery(pipelinetest.Deliver(t, b.client, fulfillment.StreamResults, seq, 1), fulfillment.StageHold, "why")
+	if err := deadletter.NewWriter(b.client, nil).Write(t.Context(), letter); err != nil {
+		t.Fatal(err)
+	}
+	b.rows = []connect.Row{row(purchase(), at(1))}
+	for range 2 {
+		b.poll(t)
+		if b.states["purchase"]["held"] != 1 || b.published(t) != 1 {
+			t.Errorf("states %v, %d messages; want it held, in one", b.states, b.published(t))
+		}
+	}
+	e, err := deadletter.Get(t.Context(), b.client, "PR-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := deadletter.Send(t.Context(), b.client, e, deadletter.Redrive{By: "ops"}); err != nil {
+		t.Errorf("an operator can't redrive it: %v", err)
+	}
+	if n := pipelinetest.Count(t, b.client, fulfillment.StreamResults, ""); n != 2 {
+		t.Errorf("%d results, want the one and what was redriven", n)
+	}
+}
+
 func TestPoll_DecidedWhileAsking_AddsNoResult(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

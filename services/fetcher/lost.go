@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
+	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/episode"
 	"github.com/headrace/headrace/pkg/fulfillment"
@@ -42,6 +44,9 @@ func (f *Fetcher) beginLost() {
 // isLost reports whether a message of an asset was acknowledged by its durable
 // and has looked so for a while. It is asked where nothing came of the message.
 func (f *Fetcher) isLost(ctx context.Context, asset, durable string, sequence uint64) (bool, error) {
+	if f.DryRun {
+		return false, nil
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	floor, known := f.lost.floors[durable]
@@ -165,6 +170,37 @@ func (f *Fetcher) decided(ctx context.Context, key fulfillment.Key) (*decision, 
 		return nil, err
 	}
 	return d, nil
+}
+
+// undone goes on with a decision whose request has no message any more. One that
+// is held gets its place in the stream back, by which an operator can redrive or
+// discard it; its service has nothing to do with it.
+func (f *Fetcher) undone(ctx context.Context, row connect.Row, d *decision, t *tally) error {
+	held, err := f.Dead.Has(ctx, d.Key(), fulfillment.StreamResults, d.sequence)
+	if err != nil {
+		return err
+	}
+	if !held {
+		t.count(row, fulfillment.StateCommitting)
+		return f.commitAgain(ctx, d)
+	}
+	t.count(row, fulfillment.StateHeld)
+	key := d.Key()
+	id := fulfillment.StepID(key.Request, d.Episode, fmt.Sprintf("held-%d", d.sequence))
+	header := fulfillment.Envelope{
+		ID: id, Kind: "requested", Schema: fulfillment.RequestSchema(key.Type), Key: key,
+		Episode: d.Episode, Attempt: d.Attempt, Time: f.now(),
+	}.Header()
+	if d.Replay > 0 {
+		header[fulfillment.HeaderReplay] = strconv.Itoa(d.Replay)
+	}
+	_, err = f.Log.Append(ctx, stream.Message{
+		Subject: key.Subject(fulfillment.RootRetries), ID: id, Header: header, Body: row.Raw,
+	}, episode.Expect(key.Asset, 0))
+	if err != nil && !errors.Is(err, stream.ErrConflict) {
+		return fmt.Errorf("keep %s: %w", key.Request, err)
+	}
+	return nil
 }
 
 // commitAgain gives the committer a result again that it was done with although

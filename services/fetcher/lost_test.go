@@ -35,3 +35,23 @@ func TestIsLost_SameSequenceInAnotherStream_IsAnotherSuspect(t *testing.T) {
 		now = now.Add(time.Minute)
 	}
 }
+
+// A dry run commits and publishes nothing: its decisions would come again in
+// every second poll.
+func TestIsLost_DryRun_NothingIs(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	f := &Fetcher{now: func() time.Time { return now }, Config: Config{
+		DryRun: true,
+		Consumer: func(context.Context, string) (stream.ConsumerState, error) {
+			return stream.ConsumerState{AckFloor: 7}, nil
+		},
+	}}
+	for range 3 {
+		f.beginLost()
+		if lost, err := f.isLost(t.Context(), "AS-1", stream.DurableCommitter, 7); err != nil || lost {
+			t.Errorf("lost %t, %v", lost, err)
+		}
+		now = now.Add(time.Minute)
+	}
+}

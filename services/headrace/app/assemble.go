@@ -78,7 +78,7 @@ func (a *App) fetcher(client *stream.Client, con *connect.Client, dead *deadlett
 		Log: client, Dead: dead, Requests: con.Requests.List, TierRequests: con.TierRequests.List,
 		Status: statusOf(con), Follow: client.Follow, Consumer: client.ConsumerState, Drain: a.cfg.DrainTimeout,
 		Products: a.cfg.Products, Interval: a.cfg.Connect.PollInterval, Concurrency: a.cfg.Concurrency.For(Fetcher),
-		Metrics: a.metrics, Logger: a.log, Polled: a.polled,
+		Metrics: a.metrics, Logger: a.log, Polled: a.polled, DryRun: a.cfg.DryRun,
 	})
 }
 
