@@ -1,6 +1,8 @@
 package replay_test
 
 import (
+	"context"
+	"strconv"
 	"testing"
 	"time"
 
@@ -148,5 +150,32 @@ func TestAgain_Times_AreThoseOfTheVendorsPart(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"PR-1"}, todo(b.planAgain(replay.Range{Until: lost}, 0))); diff != "" {
 		t.Errorf("until: -want +got\n%s", diff)
+	}
+}
+
+// A schedule that outlives its episode, which a person has ended, would fire and
+// be the head in the place of the replay: nobody would carry that out.
+func TestAgain_HeadWasScheduled_TakesTheScheduleAway(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.approve("purchase", "AS-1", "PR-1")
+	waits := keyOf("change", "AS-1", "PR-2")
+	at := b.open(waits)
+	scheduled := waits.Subject(fulfillment.RootSchedules)
+	pipelinetest.Append(t, b.c, stream.Message{
+		Subject: scheduled, Header: map[string]string{fulfillment.HeaderEpisode: strconv.FormatUint(at, 10)},
+	}, stream.ScheduleAt(time.Now().Add(time.Hour), waits.Subject(fulfillment.RootRetries)))
+	b.close(waits, at, fulfillment.EventFailed)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	p := b.planAgain(replay.Range{}, 0)
+	go func() { ended <- p.Run(ctx, replay.Options{By: "ops"}) }()
+	pipelinetest.Until(t, "the replay has begun", func() bool {
+		return pipelinetest.Count(t, b.c, fulfillment.StreamRequests, keyOf("purchase", "AS-1", "PR-1").Subject(fulfillment.RootRequests)) == 2
+	})
+	stop()
+	<-ended
+	if m := pipelinetest.Last(t, b.c, fulfillment.StreamRequests, scheduled); m != nil {
+		t.Errorf("the schedule is still there: %d", m.Sequence)
 	}
 }

@@ -241,9 +241,14 @@ func (u *subscription) open(ctx context.Context, c *call, head episode.Head, by 
 	}.Header()
 	h[fulfillment.HeaderReplay] = fmt.Sprint(u.round)
 	stamp(h, by, time.Now())
+	opts := []stream.AppendOption{episode.Expect(u.asset, head.Sequence)}
+	if head.Root == fulfillment.RootSchedules {
+		// Its episode is closed. Fired, it would take the replay's place.
+		opts = append(opts, stream.CancelSchedule(head.Key.Subject(fulfillment.RootSchedules)))
+	}
 	return u.source.Append(ctx, stream.Message{
 		Subject: key.Subject(fulfillment.RootRequests), ID: id, Header: h, Body: m.Body,
-	}, episode.Expect(u.asset, head.Sequence))
+	}, opts...)
 }
 
 // ended reports whether the call's episode is closed or left to a person, and
