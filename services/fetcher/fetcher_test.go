@@ -399,6 +399,21 @@ func TestPoll_HeadFinishedByAPerson_FreesItsAsset(t *testing.T) {
 	}
 }
 
+func TestPoll_HeadFinishedInTheMiddleOfACall_AssetIsNotFreedYet(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.rows = []connect.Row{row(purchase(), at(1))}
+	b.poll(t)
+	b.Consumer = func(context.Context, string) (stream.ConsumerState, error) {
+		return stream.ConsumerState{Delivered: 1, InHand: 1}, nil
+	}
+	b.rows = []connect.Row{row(pipelinetest.Key(fulfillment.Change, "PR-2"), at(2))}
+	b.poll(t)
+	if n := pipelinetest.Count(t, b.client, fulfillment.StreamResults, ""); n != 0 || b.published(t) != 1 {
+		t.Errorf("%d results, %d published; want the call waited for", n, b.published(t))
+	}
+}
+
 // A schedule that outlives its episode would fire, and be the asset's head in
 // the place of the request that is open by then.
 func TestPoll_ClosedWhileScheduled_TakesTheScheduleAway(t *testing.T) {

@@ -61,12 +61,18 @@ func (f *Fetcher) isLost(ctx context.Context, asset, durable string, sequence ui
 	if floor < sequence {
 		return false, nil
 	}
+	return f.lasts(asset, durable, sequence) >= lostAfter, nil
+}
+
+// lasts is for how long, in each poll, something has been seen of an asset. It
+// needs mu.
+func (f *Fetcher) lasts(asset, durable string, sequence uint64) time.Duration {
 	s, seen := f.lost.before[asset]
 	if !seen || s.durable != durable || s.sequence != sequence {
 		s = suspect{durable, sequence, f.now()}
 	}
 	f.lost.now[asset] = s
-	return f.now().Sub(s.since) >= lostAfter, nil
+	return f.now().Sub(s.since)
 }
 
 // pickUp sends on what nobody has any more: a request that was acknowledged and

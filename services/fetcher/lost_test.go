@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
 
@@ -53,5 +55,39 @@ func TestIsLost_DryRun_NothingIs(t *testing.T) {
 			t.Errorf("lost %t, %v", lost, err)
 		}
 		now = now.Add(time.Minute)
+	}
+}
+
+// The call would be beside those of the next request, and might take effect
+// after them.
+func TestAtWork_FinishedInTheMiddleOfACall_IsWaitedFor(t *testing.T) {
+	t.Parallel()
+	head := episode.Head{Sequence: 7, Key: fulfillment.Key{Type: fulfillment.Change, Asset: "AS-1", Request: "PR-1"}}
+	for name, c := range map[string]struct {
+		state fulfillment.State
+		at    stream.ConsumerState
+		busy  bool
+	}{
+		"in hand":          {fulfillment.StateQueued, stream.ConsumerState{Delivered: 9, AckFloor: 6}, true},
+		"in hand again":    {fulfillment.StateDeciding, stream.ConsumerState{Delivered: 7, AckFloor: 6}, true},
+		"not delivered":    {fulfillment.StateQueued, stream.ConsumerState{Delivered: 6, AckFloor: 6}, false},
+		"done with":        {fulfillment.StateQueued, stream.ConsumerState{Delivered: 9, AckFloor: 8}, false},
+		"waits, scheduled": {fulfillment.StateWaiting, stream.ConsumerState{Delivered: 9, AckFloor: 6}, false},
+		"held":             {fulfillment.StateHeld, stream.ConsumerState{Delivered: 9, AckFloor: 6}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := time.Now()
+			f := &Fetcher{now: func() time.Time { return now }, Config: Config{
+				Consumer: func(context.Context, string) (stream.ConsumerState, error) { return c.at, nil },
+			}}
+			for _, want := range []bool{c.busy, c.busy, false} { // no call takes so long
+				f.beginLost()
+				if busy, err := f.atWork(t.Context(), head, c.state); err != nil || busy != want {
+					t.Errorf("at work %t, %v; want %t", busy, err, want)
+				}
+				now = now.Add(longestWork - time.Second)
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
@@ -50,7 +51,8 @@ func (f *Fetcher) closeDead(ctx context.Context, rows []connect.Row) error {
 
 // recheck closes the episode of a head whose request is not pending in Connect
 // any more: it stores a result that has the committer name what Connect says.
-// Where a service or the committer is about to do so itself, nothing is done.
+// Where a service or the committer is about to do so itself, nothing is done, nor
+// while a service may be in the middle of a call.
 func (f *Fetcher) recheck(ctx context.Context, head episode.Head) error {
 	if !head.Key.Type.Known() {
 		return nil // no service would: an operator decides
@@ -79,10 +81,37 @@ func (f *Fetcher) recheck(ctx context.Context, head episode.Head) error {
 	if status == expected(head.Replay) || status == "" {
 		return nil // what Connect does not know was finished by nobody
 	}
+	if busy, err := f.atWork(ctx, head, state); err != nil || busy {
+		return err
+	}
 	return f.close(ctx, fulfillment.Result{
 		RequestID: key.Request, AssetID: key.Asset, ProductID: key.Product, Type: key.Type,
 		Episode: head.Episode, Attempt: head.Attempt, Replay: head.Replay,
 	}, status, last)
+}
+
+// longestWork is how long a call to the vendor may take that was begun before
+// the request was finished in Connect; what is tried later looks there first.
+const longestWork = 2 * time.Minute
+
+// atWork reports whether the service of a head whose request was finished in
+// Connect may be in the middle of a call for it: closed, the next request of the
+// asset would be carried out beside that.
+func (f *Fetcher) atWork(ctx context.Context, head episode.Head, state fulfillment.State) (bool, error) {
+	if state != fulfillment.StateQueued && state != fulfillment.StateDeciding {
+		return false, nil
+	}
+	durable := stream.DurableOf(head.Key.Type)
+	at, err := f.Consumer(ctx, durable)
+	if errors.Is(err, stream.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil || at.Delivered < head.Sequence || at.AckFloor >= head.Sequence {
+		return false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lasts(head.Key.Asset, "recheck/"+durable, head.Sequence) < longestWork, nil
 }
 
 // expected is the status in Connect with which there is something to do: what is
