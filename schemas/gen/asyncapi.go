@@ -17,7 +17,7 @@ func delivery() []string {
 		"Delivery to a reader is at least once, as JetStream has it: a reader that was cut off before it acknowledged gets the event again, with the same `ce-id`.",
 		"The events of a request are in the stream in the order in which they became true, and so are those of a subscription; " +
 			"between subscriptions there is no order.",
-		"Requests of a subscription are worked on one after the other, so their events do not mix, but for `received`, which tells of the next request while the one before it is worked on.",
+		"The next request of a subscription is taken in when the one before it has its last event, so their events do not mix.",
 		"A reader that does not acknowledge holds up nobody else: each has a durable consumer of its own.",
 		"New properties, headers, events and types are added without a new version: pass over what you do not know.",
 	}

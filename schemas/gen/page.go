@@ -36,9 +36,15 @@ same is there for tools as an [AsyncAPI 3 document](../../schemas/asyncapi.json)
 		fmt.Fprintf(&b, "| `%s` | %s |\n", h.name, h.text)
 	}
 	b.WriteString("\nMore may be there. Compare names without regard to case.\n\n## Body\n\n")
-	b.WriteString("What is not always there is missing where Connect has nothing, where it may not leave, or in events of before it was added. Which events need more is in their schemas.\n\n")
+	b.WriteString("What is not always there is missing where Connect has nothing, where it may not leave, or in events of before it was added. What an event has beyond that stands with it below.\n\n")
 	b.WriteString("| field | type | always | |\n|---|---|---|---|\n")
 	fields(&b, base, base, "")
+	for _, d := range base.sub("$defs") {
+		if of, _ := d.value.(object); of.get("properties") != nil {
+			fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| field | type | always | |\n|---|---|---|---|\n", d.key, of.text("description"))
+			fields(&b, base, of, "")
+		}
+	}
 	b.WriteString("\n## Each event\n")
 	for _, f := range fulfillment.Facts() {
 		section(&b, f)
@@ -74,6 +80,11 @@ func section(b *strings.Builder, f fulfillment.Fact) {
 	fmt.Fprintf(b, "\n### %s\n\n%s %s\n\n", f.Event, f.When, f.Promise)
 	fmt.Fprintf(b, "- subject: `%s`\n- `ce-type`: `fulfillment.<type>.%s.v1`\n", subject(string(f.Event)), f.Event)
 	fmt.Fprintf(b, "- of requests: %s\n", typesOf(f))
+	if more := required(f); len(more.all) > 0 {
+		fmt.Fprintf(b, "- always has, too: `%s`\n", strings.Join(more.all, "`, `"))
+	} else if len(more.any) > 0 {
+		b.WriteString("- always has, too: `subscription` or `configuration`\n")
+	}
 	fmt.Fprintf(b, "- schema: [%s](../../schemas/%s)\n", name, name)
 	var links []string
 	for _, e := range examples(f) {
@@ -83,7 +94,7 @@ func section(b *strings.Builder, f fulfillment.Fact) {
 	fmt.Fprintf(b, "- examples: %s\n", strings.Join(links, ", "))
 }
 
-// fields are the rows of what s describes, and of what is within.
+// fields are the rows of what s describes, and of what is within and nowhere else.
 func fields(b *strings.Builder, root, s object, at string) {
 	required := map[string]bool{}
 	listed, _ := s.get("required").([]any)
@@ -101,7 +112,16 @@ func fields(b *strings.Builder, root, s object, at string) {
 		if required[p.key] {
 			always = "yes"
 		}
-		fmt.Fprintf(b, "| `%s%s` | %s | %s | %s |\n", at, p.key, kind(is), always, strings.ReplaceAll(text, "|", `\|`))
+		what := kind(is)
+		name, refers := strings.CutPrefix(given.text("$ref"), "#/$defs/")
+		shared := refers && is.get("properties") != nil // it has a table of its own
+		if shared {
+			what = fmt.Sprintf("[%s](#%s)", name, name)
+		}
+		fmt.Fprintf(b, "| `%s%s` | %s | %s | %s |\n", at, p.key, what, always, strings.ReplaceAll(text, "|", `\|`))
+		if shared {
+			continue
+		}
 		fields(b, root, is, at+p.key+".")
 		fields(b, root, follow(root, is.sub("items")), at+p.key+"[].")
 	}

@@ -1,7 +1,7 @@
 // Has ajv judge bodies by their schemas. Each line of standard input is
-// {"schema": "<file name>", "name": "<of the body>", "body": {…}}; each line of
-// standard output says of one body whether it is valid, and why not. With
-// --mutants it judges the mutants of each body instead.
+// {"schema": "<file name>", "name": "<of the body>", "body": {…}}, where a pointer
+// may follow the file name: asyncapi.json#/components/…; each line of says of one body whether it is valid, and why not. With --mutants it judges the
+// mutants of each body instead.
 // Usage: node ajv.js [--mutants] <folder of schemas>
 'use strict';
 
@@ -19,7 +19,9 @@ addFormats(ajv);
 const known = new Map();
 function schemaOf(name) {
   if (!known.has(name)) {
-    const schema = JSON.parse(fs.readFileSync(path.join(folder, name), 'utf8'));
+    const [file, pointer = ''] = name.split('#');
+    const whole = JSON.parse(fs.readFileSync(path.join(folder, file), 'utf8'));
+    const schema = pointer.split('/').slice(1).reduce((at, key) => at[key], whole);
     known.set(name, { schema, validate: ajv.compile(schema) });
   }
   return known.get(name);

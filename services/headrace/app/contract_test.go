@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"testing"
@@ -19,41 +20,87 @@ import (
 
 // TestContract_EveryEventOfAFullRun_IsWhatItsSchemaSays brings every event of the
 // catalogue about, and has a validator that is not ours hold each to the schema
-// that its header names.
+// that its header names, and its headers to what the AsyncAPI document says.
 func TestContract_EveryEventOfAFullRun_IsWhatItsSchemaSays(t *testing.T) {
 	t.Parallel()
 	f := &flow{world: newWorld(t, connectsim.Options{}, vendorsim.Options{})}
 	f.everyFate()
 
+	lines, counts := f.contract()
+	t.Logf("events: %v", counts)
+	for _, fact := range fulfillment.Facts() {
+		if counts[fact.Event] == 0 {
+			t.Logf("no event %s came", fact.Event)
+		}
+	}
+	f.ajv(lines)
+}
+
+// contract holds each event in the stream to what is published of it. It returns
+// them as ajv.js reads them, and how many there are of each.
+func (f *flow) contract() (*bytes.Buffer, map[fulfillment.Event]int) {
+	f.t.Helper()
+	described, counts := headersOf(f.t), map[fulfillment.Event]int{}
 	var lines bytes.Buffer
-	counts := map[fulfillment.Event]int{}
-	for m, err := range f.client.Read(t.Context(), fulfillment.StreamEvents, "", 1) {
+	for m, err := range f.client.Read(f.t.Context(), fulfillment.StreamEvents, "", 1) {
 		if err != nil {
-			t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		_, event, err := fulfillment.ParseEventSubject(m.Subject)
 		name := path.Base(m.Header[fulfillment.HeaderSchema])
-		if err != nil || m.Header[fulfillment.HeaderSchema] != fulfillment.SchemaBase+fulfillment.EventSchema(event) || name == fulfillment.SchemaEvent {
-			t.Errorf("%s names the schema %s, %v", m.Subject, name, err)
+		if err != nil || name == fulfillment.SchemaEvent || m.Header[fulfillment.HeaderSchema] != fulfillment.SchemaBase+fulfillment.EventSchema(event) {
+			f.t.Errorf("%s names the schema %s, %v", m.Subject, name, err)
 			continue
 		}
 		counts[event]++
 		if err := schemas.Validate(name, m.Body); err != nil {
-			t.Errorf("%s: %v: %s", m.Subject, err, m.Body)
+			f.t.Errorf("%s: %v: %s", m.Subject, err, m.Body)
 		}
-		line, err := json.Marshal(map[string]any{"schema": name, "name": m.Subject, "body": json.RawMessage(m.Body)})
-		if err != nil {
-			t.Fatal(err)
+		headers := maps.Clone(m.Header)
+		headers["_watermill_message_uuid"] = m.ID
+		for header := range headers {
+			if !described[string(event)][header] {
+				f.t.Errorf("%s has the header %s, of which the AsyncAPI document does not tell", m.Subject, header)
+			}
 		}
-		lines.Write(append(line, '\n'))
+		for schema, body := range map[string]any{
+			name: json.RawMessage(m.Body), "asyncapi.json#/components/messages/" + string(event) + "/headers": headers,
+		} {
+			line, err := json.Marshal(map[string]any{"schema": schema, "name": m.Subject, "body": body})
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			lines.Write(append(line, '\n'))
+		}
 	}
-	t.Logf("events: %v", counts)
-	for _, fact := range fulfillment.Facts() {
-		if counts[fact.Event] == 0 {
-			t.Errorf("no event %s came", fact.Event)
+	return &lines, counts
+}
+
+// headersOf are those that the AsyncAPI document tells of, by event.
+func headersOf(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile("../../../schemas/asyncapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Components struct {
+			Messages map[string]struct {
+				Headers struct{ Properties map[string]any }
+			}
 		}
 	}
-	f.ajv(&lines)
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	of := map[string]map[string]bool{}
+	for event, m := range doc.Components.Messages {
+		of[event] = map[string]bool{}
+		for name := range m.Headers.Properties {
+			of[event][name] = true
+		}
+	}
+	return of
 }
 
 // ajv has it judge the lines.
@@ -66,21 +113,21 @@ func (f *flow) ajv(lines *bytes.Buffer) {
 	want, valid := bytes.Count(lines.Bytes(), []byte("\n")), 0
 	for d := json.NewDecoder(bytes.NewReader(node.Run(f.t, lines, "ajv.js", ".."))); d.More(); {
 		var j struct {
-			Name, Errors string
-			Valid        bool
+			Schema, Name, Errors string
+			Valid                bool
 		}
 		if err := d.Decode(&j); err != nil {
 			f.t.Fatal(err)
 		}
 		if !j.Valid {
-			f.t.Errorf("ajv refuses %s: %s", j.Name, j.Errors)
+			f.t.Errorf("ajv refuses %s by %s: %s", j.Name, j.Schema, j.Errors)
 			continue
 		}
 		valid++
 	}
-	f.t.Logf("ajv takes %d of %d events", valid, want)
+	f.t.Logf("ajv takes %d of %d bodies and headers", valid, want)
 	if valid != want || want < 100 {
-		f.t.Errorf("ajv takes %d of %d events", valid, want)
+		f.t.Errorf("ajv takes %d of %d", valid, want)
 	}
 }
 
