@@ -196,17 +196,8 @@ func (p *sending) planRequest(ctx context.Context, r Reader, with Redrive) error
 
 // lastIntent is the last intent of a request and its sequence, 0 if there is none.
 func lastIntent(ctx context.Context, r Reader, key fulfillment.Key) (in fulfillment.Intent, sequence uint64, err error) {
-	m, err := r.Last(ctx, fulfillment.StreamResults, key.Subject(fulfillment.RootIntents))
-	if errors.Is(err, stream.ErrNotFound) {
-		return in, 0, nil
-	}
-	if err != nil {
-		return in, 0, err
-	}
-	if err := json.Unmarshal(m.Body, &in); err != nil {
-		return in, 0, fmt.Errorf("read intent of %s: %w", key.Request, err)
-	}
-	return in, m.Sequence, nil
+	sequence, err = episode.LastBody(ctx, r, fulfillment.StreamResults, key.Subject(fulfillment.RootIntents), &in)
+	return in, sequence, err
 }
 
 // resendRequest makes a retry of the head, with its counts begun anew.

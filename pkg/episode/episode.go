@@ -119,7 +119,7 @@ func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error
 		return fulfillment.StateOf(closing.Event), nil
 	}
 	var result fulfillment.Result
-	decided, err := lastBody(ctx, r, fulfillment.StreamResults, head.Key.Subject(fulfillment.RootResults), &result)
+	decided, err := LastBody(ctx, r, fulfillment.StreamResults, head.Key.Subject(fulfillment.RootResults), &result)
 	if err != nil {
 		return "", err
 	}
@@ -127,7 +127,7 @@ func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error
 		decided = 0
 	}
 	var letter fulfillment.Letter
-	buried, err := lastBody(ctx, r, fulfillment.StreamDead, head.Key.DeadFilter(), &letter)
+	buried, err := LastBody(ctx, r, fulfillment.StreamDead, head.Key.DeadFilter(), &letter)
 	if err != nil {
 		return "", err
 	}
@@ -147,9 +147,9 @@ func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error
 	return fulfillment.StateQueued, nil
 }
 
-// lastBody decodes the last message that matches filter into body and returns
+// LastBody decodes the last message that matches filter into body and returns
 // its sequence, 0 if there is none.
-func lastBody(ctx context.Context, r Reader, name, filter string, body any) (uint64, error) {
+func LastBody(ctx context.Context, r Reader, name, filter string, body any) (uint64, error) {
 	m, err := r.Last(ctx, name, filter)
 	if errors.Is(err, stream.ErrNotFound) {
 		return 0, nil

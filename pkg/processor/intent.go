@@ -2,15 +2,12 @@ package processor
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
 	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
-	"github.com/headrace/headrace/pkg/stream"
 )
 
 // IdempotencyKey is the key of the request's vendor calls: its id, so that the
@@ -29,18 +26,12 @@ func (w *Work) IdempotencyKey() string {
 // OpenCall returns the intent of a call that may have taken effect, in this or
 // an earlier episode of the request; nil if there is none.
 func (w *Work) OpenCall(ctx context.Context) (*fulfillment.Intent, error) {
-	m, err := w.log.Last(ctx, fulfillment.StreamResults, w.Key.Subject(fulfillment.RootIntents))
-	if errors.Is(err, stream.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read intent of %s: %w", w.Key.Request, err)
-	}
 	var in fulfillment.Intent
-	if err := json.Unmarshal(m.Body, &in); err != nil {
-		return nil, fmt.Errorf("read intent of %s: sequence %d: %w", w.Key.Request, m.Sequence, err)
+	last, err := episode.LastBody(ctx, w.log, fulfillment.StreamResults, w.Key.Subject(fulfillment.RootIntents), &in)
+	if err != nil || last == 0 {
+		return nil, err
 	}
-	w.intents = m.Sequence
+	w.intents = last
 	if w.Replay > 0 && in.IdempotencyKey != w.IdempotencyKey() {
 		return nil, nil // a call that the vendor has lost
 	}

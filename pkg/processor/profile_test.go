@@ -227,15 +227,15 @@ func TestHandle_VendorRepeatsAPassword_NobodyReadsIt(t *testing.T) {
 	t.Parallel()
 	b := profiled(t, &processor.Profile{})
 	b.answer = func(*processor.Work) (processor.Verdict, error) {
-		return processor.Fail(`"hunter2" is too weak`), nil
+		return processor.Fail(`password: weak, in ?pw=hunter%2F2 "hunter/2"`), nil
 	}
 	body := `{"id":"PR-1","type":"purchase","status":"pending","asset":{"id":"AS-1","product":{"id":"PRD-1"},` +
-		`"params":[{"id":"secret","type":"password","phase":"ordering","value":"hunter2"}]}}`
+		`"params":[{"id":"secret","type":"password","phase":"ordering","value":"hunter/2"}]}}`
 	d := pipelinetest.Open(t, b.client, key(), []byte(body))
 	if err := b.Handle(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	if r := b.result(t); r.Reason != `"•••" is too weak` {
+	if r := b.result(t); r.Reason != `password: weak, in ?pw=••• "•••"` {
 		t.Errorf("reason %q", r.Reason)
 	}
 }

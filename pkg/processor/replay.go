@@ -2,13 +2,11 @@ package processor
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/episode"
 	"github.com/headrace/headrace/pkg/fulfillment"
-	"github.com/headrace/headrace/pkg/stream"
 )
 
 // expected is the status in Connect with which there is something to do: a
@@ -60,17 +58,9 @@ func (p *Processor) rebase(ctx context.Context, w *Work) error {
 // lastPurchase is the last result of a purchase of the asset, the zero one if
 // there is none.
 func (p *Processor) lastPurchase(ctx context.Context, asset string) (r fulfillment.Result, err error) {
-	m, err := p.log.Last(ctx, fulfillment.StreamResults, fulfillment.AssetFilter(fulfillment.RootResults, fulfillment.Purchase, asset))
-	if errors.Is(err, stream.ErrNotFound) {
-		return r, nil
-	}
-	if err != nil {
-		return r, fmt.Errorf("read last purchase of %s: %w", asset, err)
-	}
-	if err := json.Unmarshal(m.Body, &r); err != nil {
-		return r, fmt.Errorf("read last purchase of %s: sequence %d: %w", asset, m.Sequence, err)
-	}
-	return r, nil
+	filter := fulfillment.AssetFilter(fulfillment.RootResults, fulfillment.Purchase, asset)
+	_, err = episode.LastBody(ctx, p.log, fulfillment.StreamResults, filter, &r)
+	return r, err
 }
 
 func withValue(params []connect.Param, id, value string) []connect.Param {

@@ -3,11 +3,11 @@ package processor
 import (
 	"context"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/redact"
 )
 
 // Work is one attempt at a request. Exactly one of Request and Tier is set.
@@ -117,11 +117,9 @@ func (w *Work) Save(ctx context.Context, reason string, params ...fulfillment.Pa
 // scrub takes the values of password parameters out of a text that people read:
 // vendors like to repeat what they were sent.
 func (w *Work) scrub(text string) string {
-	const short = 4 // what is shorter stands in too many words
+	var secrets redact.Secrets
 	for _, p := range w.Params() {
-		if p.Type == "password" && len(p.Value) >= short {
-			text = strings.ReplaceAll(text, p.Value, "•••")
-		}
+		secrets.Param(p.ID, p.Type, p.Value)
 	}
-	return text
+	return secrets.Values(text)
 }

@@ -95,11 +95,18 @@ func (s *Secrets) add(value string) {
 	slices.SortStableFunc(s.values, func(a, b string) int { return len(b) - len(a) })
 }
 
-// Text takes the values, and what looks like a credential, out of a text.
-func (s *Secrets) Text(text string) string {
+// Values takes the values out of a text, and leaves the rest as it is: a
+// customer may read "password: too short".
+func (s *Secrets) Values(text string) string {
 	for _, v := range s.values {
 		text = replace(text, v)
 	}
+	return text
+}
+
+// Text takes the values, and what looks like a credential, out of a text.
+func (s *Secrets) Text(text string) string {
+	text = s.Values(text)
 	for _, c := range credentials {
 		text = c.found.ReplaceAllString(text, c.with)
 	}

@@ -97,18 +97,9 @@ func whyNotRequest(ctx context.Context, s Source, step Step, head episode.Head) 
 
 // finalResult reports whether the head's episode is decided.
 func finalResult(ctx context.Context, s Source, head episode.Head) (bool, error) {
-	m, err := s.Last(ctx, fulfillment.StreamResults, head.Key.Subject(fulfillment.RootResults))
-	if errors.Is(err, stream.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read last result of %s: %w", head.Key.Request, err)
-	}
 	var r fulfillment.Result
-	if err := json.Unmarshal(m.Body, &r); err != nil {
-		return false, fmt.Errorf("read last result of %s: sequence %d: %w", head.Key.Request, m.Sequence, err)
-	}
-	return r.Episode == head.Episode && r.Decision.Final(), nil
+	found, err := episode.LastBody(ctx, s, fulfillment.StreamResults, head.Key.Subject(fulfillment.RootResults), &r)
+	return found != 0 && r.Episode == head.Episode && r.Decision.Final(), err
 }
 
 // openCall reports whether a vendor call of the request was begun that is

@@ -37,7 +37,7 @@ func arrows() map[string]string {
 		"pkg/deadletter":   "pkg/failpoint pkg/episode pkg/fulfillment pkg/redact pkg/stream",
 		"pkg/episode":      "pkg/failpoint pkg/fulfillment pkg/stream",
 		"pkg/ledger":       "pkg/episode pkg/fulfillment pkg/redact pkg/stream",
-		"pkg/processor":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/stream pkg/upstream pkg/vendorapi",
+		"pkg/processor":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/redact pkg/stream pkg/upstream pkg/vendorapi",
 		"pkg/replay":       "pkg/episode pkg/fulfillment pkg/stream",
 		"pkg/profile":      "pkg/config pkg/connect pkg/fulfillment pkg/guard pkg/processor pkg/upstream pkg/vendorapi",
 		"pkg/pipelinetest": "pkg/fulfillment pkg/stream pkg/stream/streamtest",
