@@ -17,7 +17,7 @@ func PlanDiscard(ctx context.Context, r Reader, e Entry) (string, error) {
 	head, err := openHead(ctx, r, e)
 	switch {
 	case err == nil:
-		return fmt.Sprintf("leave %s to a person: its episode is closed", head.Key.Request), nil
+		return fmt.Sprintf("leave %s to a person; the subscription's next request may go on", head.Key.Request), nil
 	case !errors.Is(err, ErrSettled) && !errors.Is(err, ErrNoSource):
 		return "", err
 	}
@@ -28,7 +28,7 @@ func PlanDiscard(ctx context.Context, r Reader, e Entry) (string, error) {
 	if done != nil {
 		return "", fmt.Errorf("dead letter %s: %w", e.ID, ErrSettled)
 	}
-	return "mark it as dealt with: it has no open episode", nil
+	return "mark it as dealt with: nothing of its request is open", nil
 }
 
 // Discard leaves the episode of a dead letter to a person: it is closed, and the

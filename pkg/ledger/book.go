@@ -106,7 +106,11 @@ func (b *book) result(m *stream.Stored) {
 	if root == fulfillment.RootIntents {
 		var in fulfillment.Intent
 		if json.Unmarshal(m.Body, &in) == nil {
-			b.step(m, "vendor call "+string(in.State), in.Reason, in.Episode, in.Attempt)
+			what := "vendor call begun"
+			if in.State == fulfillment.IntentNotDone {
+				what = "vendor call had no effect"
+			}
+			b.step(m, what, in.Reason, in.Episode, in.Attempt)
 		}
 		return
 	}

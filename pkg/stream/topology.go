@@ -53,7 +53,7 @@ const (
 	DefaultAckWait        = 30 * time.Second
 	DefaultMaxAckPending  = 200_000
 	DefaultRequestsMaxAge = 30 * 24 * time.Hour
-	DefaultResultsMaxAge  = 45 * 24 * time.Hour
+	DefaultResultsMaxAge  = 60 * 24 * time.Hour
 	DefaultEventsMaxAge   = 90 * 24 * time.Hour
 	DefaultDeadMaxAge     = 90 * 24 * time.Hour
 
@@ -82,7 +82,7 @@ const (
 // bound.
 type Limits struct {
 	RequestsMaxAge time.Duration // default 30 days
-	ResultsMaxAge  time.Duration // default 45 days
+	ResultsMaxAge  time.Duration // default 60 days
 	EventsMaxAge   time.Duration // default 90 days
 	DeadMaxAge     time.Duration // default 90 days
 	MaxBytes       int64         // of each stream; 0: no bound

@@ -317,7 +317,7 @@ func TestDeadRedrive_HeldRequest_GoesOnAsTheOperatorSays(t *testing.T) {
 	if r := s.run("dead", "redrive", id, "--outcome", "maybe"); r.status != 2 {
 		t.Errorf("an outcome that is none: status %d\n%s", r.status, r.stderr)
 	}
-	if r := s.run("requests", "show", id); r.status != 0 || !strings.Contains(r.stdout, "held") || !strings.Contains(r.stdout, "vendor call calling") {
+	if r := s.run("requests", "show", id); r.status != 0 || !strings.Contains(r.stdout, "held") || !strings.Contains(r.stdout, "vendor call begun") {
 		t.Errorf("requests show: status %d\n%s%s", r.status, r.stdout, r.stderr)
 	}
 	tenant := s.vendor.Tenants()[0].ID
