@@ -51,7 +51,7 @@ func run(ctx context.Context, url string, out io.Writer) error {
 		return fmt.Errorf("make subscriber: %w", err)
 	}
 	router := message.NewDefaultRouter(nil)
-	router.AddConsumerHandler(r.Durable, r.Filter, sub, handling(handlers))
+	router.AddConsumerHandler(r.Durable, r.Filter, sub, handling(handlers)) //nolint:contextcheck // a message brings its context
 	if err := router.Run(ctx); err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
