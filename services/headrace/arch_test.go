@@ -66,7 +66,7 @@ func arrows() map[string]string {
 			"services/resume services/suspend services/tierconfig services/transfer",
 		"services/headrace/cli": "pkg/broker pkg/config pkg/connect pkg/connectsim pkg/deadletter pkg/fulfillment pkg/ledger pkg/processor pkg/profile pkg/replay pkg/stream pkg/telemetry pkg/vendorsim " +
 			"services/committer services/headrace/app services/headrace/demo",
-		"services/headrace/demo": "pkg/config pkg/connectsim pkg/simfault pkg/telemetry pkg/vendorsim services/headrace/app",
+		"services/headrace/demo": "pkg/broker pkg/config pkg/connectsim pkg/simfault pkg/telemetry pkg/vendorsim services/headrace/app",
 	}
 }
 

@@ -38,6 +38,9 @@ func TestRun_Exit_EndsWithTheTable(t *testing.T) {
 	if err := Run(t.Context(), Options{Requests: 23, Exit: true, Timeout: time.Minute, Out: &out}); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
+	if !strings.Contains(out.String(), "NATS_URL=nats://headrace:") {
+		t.Errorf("it does not say where its events are:\n%s", out.String())
+	}
 	lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
 	if got := strings.Fields(lines[len(lines)-1]); strings.Join(got, " ") != "total 23 23 0 0" {
 		t.Errorf("the last line is %q", got)

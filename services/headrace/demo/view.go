@@ -25,9 +25,10 @@ type view interface {
 func newView(o Options, w *world, m *telemetry.Metrics, r app.Ready) view {
 	_, _ = fmt.Fprintf(o.Out, "%d requests wait in a simulated Connect; some answers get lost on purpose, and customers take a second to\n"+
 		"answer what they are asked.\n\n"+
-		"  Connect  %s   (its calls: %s/_sim/calls)\n  vendor   %s   (its tenants: %[4]s/_sim/tenants)\n  metrics  http://%s/metrics\n\n",
+		"  Connect  %s   (its calls: %s/_sim/calls)\n  vendor   %s   (its tenants: %[4]s/_sim/tenants)\n  metrics  http://%s/metrics\n"+
+		"  broker   NATS_URL=%s\n\n",
 		o.Requests, string(w.cfg.Connect.Endpoint), strings.TrimSuffix(string(w.cfg.Connect.Endpoint), "/public/v1"),
-		string(w.cfg.Vendor.Endpoint), r.HTTP)
+		string(w.cfg.Vendor.Endpoint), r.HTTP, w.brokerURL())
 	if !o.Exit {
 		_, _ = fmt.Fprint(o.Out, "New requests keep coming; Ctrl-C ends the demo.\n\n")
 	}

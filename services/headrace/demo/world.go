@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/headrace/headrace/pkg/broker"
 	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/connectsim"
 	"github.com/headrace/headrace/pkg/simfault"
@@ -70,6 +72,21 @@ func newWorld(ctx context.Context, dir string, requests int) (*world, error) {
 	w.cfg.DataDir = filepath.Join(dir, "data")
 	w.cfg.HTTPAddr = "127.0.0.1:0"
 	return w, nil
+}
+
+// brokerURL is where who tries to read the events finds them, with the
+// credential: it is a demo's, and goes with it.
+func (w *world) brokerURL() string {
+	access, err := broker.ReadAccess(w.cfg.DataDir)
+	if err != nil {
+		return "?" // the services tell what is wrong with it
+	}
+	u, err := url.Parse(access.URL)
+	if err != nil {
+		return "?"
+	}
+	u.User = url.UserPassword(access.User, access.Password)
+	return u.String()
 }
 
 // adopt lets the vendor know the tenants of the subscriptions that there are.
