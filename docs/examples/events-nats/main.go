@@ -1,9 +1,12 @@
 // Command events-nats prints Headrace's events with nothing but nats.go. It
 // reads the broker's address, with credential, from NATS_URL and ends with
-// Ctrl-C; the next start goes on where it was.
+// Ctrl-C; the next start goes on where it was. NATS_DURABLE and NATS_INBOX are
+// the name of the consumer and what replies begin with, as whoever runs the
+// broker gave them to you.
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,7 +23,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Getenv("NATS_URL"), os.Stdout); err != nil {
+	durable, inbox := cmp.Or(os.Getenv("NATS_DURABLE"), "events-printer"), cmp.Or(os.Getenv("NATS_INBOX"), "_INBOX")
+	if err := run(ctx, os.Getenv("NATS_URL"), durable, inbox, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -34,8 +38,8 @@ type event struct {
 	Time      time.Time `json:"time"`
 }
 
-func run(ctx context.Context, url string, out io.Writer) error {
-	nc, err := nats.Connect(url, nats.MaxReconnects(-1)) // for ever
+func run(ctx context.Context, url, durable, inbox string, out io.Writer) error {
+	nc, err := nats.Connect(url, nats.CustomInboxPrefix(inbox), nats.MaxReconnects(-1)) // for ever
 	if err != nil {
 		return fmt.Errorf("connect to the broker at NATS_URL: %w", err)
 	}
@@ -45,7 +49,7 @@ func run(ctx context.Context, url string, out io.Writer) error {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
 	consumer, err := js.CreateOrUpdateConsumer(ctx, "FULFILLMENT_EVENTS", jetstream.ConsumerConfig{
-		Durable: "events-printer", FilterSubject: "fulfillment.events.>", AckPolicy: jetstream.AckExplicitPolicy,
+		Durable: durable, FilterSubject: "fulfillment.events.>", AckPolicy: jetstream.AckExplicitPolicy,
 	})
 	if err != nil {
 		return fmt.Errorf("declare consumer: %w", err)

@@ -33,7 +33,7 @@ func TestRun_AnEvent_IsPrinted(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 15*time.Second)
 	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, url, out) }()
+	go func() { ended <- run(ctx, url, "events-printer", "_INBOX", out) }()
 	line := make([]byte, 100)
 	n, err := printed.Read(line)
 	if err != nil {

@@ -5,7 +5,10 @@ import { AckPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 
 const STREAM = "FULFILLMENT_EVENTS";
-const DURABLE = "events-node-printer";
+// The name of your consumer, and what its replies begin with: as whoever runs
+// the broker gave them to you.
+const DURABLE = process.env.NATS_DURABLE ?? "events-node-printer";
+const INBOX = process.env.NATS_INBOX ?? "_INBOX";
 
 // The client takes no credential out of an address.
 const url = new URL(process.env.NATS_URL ?? "nats://127.0.0.1:4222");
@@ -14,6 +17,7 @@ const nc = await connect({
   servers: url.host,
   user: url.username ? decodeURIComponent(url.username) : undefined,
   pass: url.password ? decodeURIComponent(url.password) : undefined,
+  inboxPrefix: INBOX,
   maxReconnectAttempts: -1, // for ever
 });
 (async () => {

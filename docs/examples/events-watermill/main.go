@@ -1,9 +1,12 @@
 // Command events-watermill prints Headrace's approvals with the stock
 // subscriber of watermill-nats. It reads the broker's address, with credential,
 // from NATS_URL and ends with Ctrl-C; the next start goes on where it was.
+// NATS_DURABLE and NATS_INBOX are the name of the consumer and what replies
+// begin with, as whoever runs the broker gave them to you.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +27,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Getenv("NATS_URL"), os.Stdout); err != nil {
+	durable, inbox := cmp.Or(os.Getenv("NATS_DURABLE"), "approvals-printer"), cmp.Or(os.Getenv("NATS_INBOX"), "_INBOX")
+	if err := run(ctx, os.Getenv("NATS_URL"), durable, inbox, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -33,11 +37,13 @@ func main() {
 // more than print keeps the id where its work is kept.
 const remembered = 10_000
 
-func run(ctx context.Context, url string, out io.Writer) error {
+func run(ctx context.Context, url, durable, inbox string, out io.Writer) error {
 	r := stockreader.Reader{
-		URL: url, Stream: fulfillment.StreamEvents, Durable: "approvals-printer", Filter: "fulfillment.events.*.approved.>",
+		URL: url, Stream: fulfillment.StreamEvents, Durable: durable, Filter: "fulfillment.events.*.approved.>",
 	}
-	if err := declare(ctx, r); err != nil {
+	cfg := r.Config()
+	cfg.NatsOptions = append(cfg.NatsOptions, nats.CustomInboxPrefix(inbox))
+	if err := declare(ctx, r, cfg.NatsOptions); err != nil {
 		return err
 	}
 	handlers := events.Handlers{
@@ -46,7 +52,7 @@ func run(ctx context.Context, url string, out io.Writer) error {
 			return err
 		}),
 	}
-	sub, err := watermillnats.NewSubscriber(r.Config(), nil)
+	sub, err := watermillnats.NewSubscriber(cfg, nil)
 	if err != nil {
 		return fmt.Errorf("make subscriber: %w", err)
 	}
@@ -71,8 +77,8 @@ func handling(handlers events.Handlers) message.NoPublishHandlerFunc {
 }
 
 // declare makes the durable consumer, which remembers the position.
-func declare(ctx context.Context, r stockreader.Reader) error {
-	nc, err := nats.Connect(r.URL)
+func declare(ctx context.Context, r stockreader.Reader, options []nats.Option) error {
+	nc, err := nats.Connect(r.URL, options...)
 	if err != nil {
 		return fmt.Errorf("connect to the broker at NATS_URL: %w", err)
 	}

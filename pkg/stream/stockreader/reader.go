@@ -43,7 +43,7 @@ const (
 // Reader names what is read and by whom.
 type Reader struct {
 	// URL is the broker's address; further options of the connection
-	// (credentials, TLS) go into NatsOptions of what Config returns.
+	// (credentials, TLS) are appended to NatsOptions of what Config returns.
 	URL string
 	// Stream is one of Headrace's, Durable the name of the consumer: one for
 	// each purpose, shared by the processes that divide the work.
@@ -112,6 +112,8 @@ func (r Reader) Config() watermillnats.SubscriberConfig {
 		CloseTimeout: closeTimeout,
 		Unmarshaler:  tolerant{},
 		NakDelay:     backoff{},
+		// The default gives up after two minutes.
+		NatsOptions: []nats.Option{nats.MaxReconnects(-1)},
 		JetStream: watermillnats.JetStreamConfig{
 			AutoProvision: false,
 			// Without it the library forgets the stream that Bind names.
