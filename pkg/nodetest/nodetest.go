@@ -42,9 +42,14 @@ func Open(t testing.TB, path string) (*Dir, bool) {
 const most = 4000
 
 // Run runs a script of the folder to its end and returns what it wrote to
-// standard output. It fails the test where the script fails.
+// standard output. It fails the test where the script fails. Arguments that name
+// files are read by the script alone: go test does not know that they changed,
+// unless the test looks at them, too.
 func (d *Dir) Run(t testing.TB, stdin io.Reader, script string, args ...string) []byte {
 	t.Helper()
+	if _, err := os.Stat(filepath.Join(d.path, script)); err != nil { // so that go test knows of the script
+		t.Fatal(err)
+	}
 	cmd := d.Command(t.Context(), script, args...)
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stderr = stdin, &stderr
