@@ -26,6 +26,9 @@ type Broker struct {
 	access Access
 	lock   *os.File
 	log    *logrus.Entry
+	// mirror is the password of the user who makes the readers' mirror; "" when
+	// there are none.
+	mirror string
 
 	once sync.Once
 	down chan struct{}
@@ -62,16 +65,20 @@ func (b *Broker) start(ctx context.Context, o Options) error {
 		return fmt.Errorf("remove address of an earlier broker: %w", err)
 	}
 	b.access = Access{User: ownerUser, Password: rand.Text(), PID: os.Getpid()}
-	users := []*server.User{{Username: b.access.User, Password: b.access.Password}}
+	so, err := o.serverOptions([]*server.User{{Username: b.access.User, Password: b.access.Password}})
+	if err != nil {
+		return err
+	}
 	var others guest
 	if o.Listen != "" {
-		var err error
 		if others, err = loadGuest(o.Dir); err != nil {
 			return err
 		}
-		users = append(users, &server.User{Username: others.User, Password: others.Password})
+		if err := b.admit(so, others); err != nil {
+			return err
+		}
 	}
-	if err := b.serve(ctx, o, users); err != nil {
+	if err := b.serve(ctx, o, so); err != nil {
 		return err
 	}
 	addr, ok := b.server.Addr().(*net.TCPAddr)
@@ -88,12 +95,22 @@ func (b *Broker) start(ctx context.Context, o Options) error {
 	return writePrivate(o.Dir, accessFile, b.access)
 }
 
-// serve starts the server and waits until it admits clients.
-func (b *Broker) serve(ctx context.Context, o Options, users []*server.User) error {
-	so, err := o.serverOptions(users)
+// admit adds the users from elsewhere, and the account of those who only read.
+func (b *Broker) admit(so *server.Options, others guest) error {
+	ours, readers, err := accounts()
 	if err != nil {
 		return err
 	}
+	b.mirror = rand.Text()
+	so.Accounts = []*server.Account{ours, readers}
+	so.Users = append(so.Users, &server.User{Username: others.User, Password: others.Password})
+	so.Users = append(so.Users, readerUsers(readers, others.Reader, b.mirror)...)
+	so.DontListen = true // until both accounts have their streams
+	return nil
+}
+
+// serve starts the server and waits until it admits clients.
+func (b *Broker) serve(ctx context.Context, o Options, so *server.Options) error {
 	s, err := server.NewServer(so)
 	if err != nil {
 		return fmt.Errorf("make server: %w", err)
@@ -102,6 +119,12 @@ func (b *Broker) serve(ctx context.Context, o Options, users []*server.User) err
 	s.SetLoggerV2(sl, false, false, false)
 	b.server = s
 	s.Start()
+	if so.DontListen {
+		if err := allowStreams(s); err != nil {
+			return err
+		}
+		s.AcceptLoop(make(chan struct{}))
+	}
 	select {
 	case cause := <-sl.fatal:
 		return fmt.Errorf("serve %s: %s", o.Dir, cause)
@@ -145,6 +168,13 @@ func (b *Broker) Password() string { return b.access.Password }
 
 // ServerID is the server's, new at every start.
 func (b *Broker) ServerID() string { return b.access.ServerID }
+
+// Mirror is who makes the mirror in [ReadersAccount], over [Broker.InProcessConn];
+// new at every start. It is false without Options.Listen: then there are no
+// readers.
+func (b *Broker) Mirror() (user, password string, ok bool) {
+	return mirrorUser, b.mirror, b.mirror != ""
+}
 
 // Access is what broker.json holds.
 func (b *Broker) Access() Access { return b.access }

@@ -10,7 +10,10 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-type guest struct{ URL, User, Password string }
+type guest struct {
+	URL, User, Password string
+	Reader              struct{ User, Password string }
+}
 
 func guestOf(t *testing.T, text []byte) guest {
 	t.Helper()

@@ -17,12 +17,20 @@ const (
 	// processes elsewhere.
 	ownerUser    = "headrace"
 	servicesUser = "services"
+	// readerUser is the programs of other teams.
+	readerUser = "reader"
 )
 
 // guest is the content of listen.json. URL is a proposal: the address by which
-// others reach this machine may be another.
+// others reach this machine may be another. The user of the services is beside
+// it, where versions without a reader had it.
 type guest struct {
-	URL      string `json:"url"`
+	URL string `json:"url"`
+	credential
+	Reader credential `json:"reader"`
+}
+
+type credential struct {
 	User     string `json:"user"`
 	Password string `json:"password"`
 }
@@ -33,7 +41,7 @@ func loadGuest(dir string) (guest, error) {
 	path := filepath.Join(dir, listenFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return guest{User: servicesUser, Password: rand.Text()}, nil
+		return guest{credential: newCredential(servicesUser), Reader: newCredential(readerUser)}, nil
 	}
 	if err != nil {
 		return guest{}, fmt.Errorf("read credential for others: %w", err)
@@ -42,11 +50,21 @@ func loadGuest(dir string) (guest, error) {
 	if err := json.Unmarshal(text, &g); err != nil {
 		return guest{}, fmt.Errorf("parse %s (remove it to have a new credential made): %w", path, err)
 	}
-	if g.User == "" || g.User == ownerUser || g.Password == "" {
-		return guest{}, fmt.Errorf("parse %s (remove it to have a new credential made): user or password is missing", path)
+	if g.Reader.Password == "" { // of an earlier version
+		g.Reader = newCredential(readerUser)
+	}
+	for _, c := range []credential{g.credential, g.Reader} {
+		if c.User == "" || c.User == ownerUser || c.User == mirrorUser || c.Password == "" {
+			return guest{}, fmt.Errorf("parse %s (remove it to have a new credential made): user or password is missing", path)
+		}
+	}
+	if g.User == g.Reader.User {
+		return guest{}, fmt.Errorf("parse %s (remove it to have a new credential made): services and reader are one user", path)
 	}
 	return g, nil
 }
+
+func newCredential(user string) credential { return credential{User: user, Password: rand.Text()} }
 
 // listenURL is how others might write the address that addr is bound to.
 func listenURL(addr *net.TCPAddr) string {

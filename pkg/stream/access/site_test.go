@@ -24,7 +24,12 @@ const (
 	events   = fulfillment.StreamEvents
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// The server waits for the answer that its mirror needs for some seconds after
+		// it was shut down.
+		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*stream).setupMirrorConsumer.func3"))
+}
 
 // configPath is the configuration that is tried.
 func configPath() string { return filepath.Join("..", "..", "..", "deployments", "nats-accounts.conf") }

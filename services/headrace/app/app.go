@@ -129,6 +129,7 @@ func (a *App) Run(ctx context.Context, services []string) error {
 	if err := client.Apply(ctx, declared); err != nil {
 		return fmt.Errorf("declare streams and consumers: %w", err)
 	}
+	a.serveReaders(ctx, client, embedded)
 	run, err := a.assemble(client, services)
 	if err != nil {
 		return err

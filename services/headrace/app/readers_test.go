@@ -1,0 +1,134 @@
+package app_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/headrace/headrace/pkg/config"
+	"github.com/headrace/headrace/pkg/connectsim"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/stream/streamtest"
+	"github.com/headrace/headrace/pkg/vendorsim"
+)
+
+// eventsOf are the subjects that a client reads.
+func eventsOf(t *testing.T, c *stream.Client) []string {
+	t.Helper()
+	var all []string
+	for m, err := range c.Read(t.Context(), fulfillment.StreamEvents, "", 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, m.Subject)
+	}
+	return all
+}
+
+// reader is the client of the reader in listen.json.
+func (w *world) reader() *stream.Client {
+	w.t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.cfg.DataDir, "listen.json"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var listen struct {
+		URL    string
+		Reader struct{ User, Password string }
+	}
+	if err := json.Unmarshal(text, &listen); err != nil {
+		w.t.Fatal(err)
+	}
+	c, err := stream.Connect(w.t.Context(), stream.Options{URL: listen.URL, User: listen.Reader.User, Password: listen.Reader.Password})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(c.Close)
+	return c
+}
+
+// Also after the process was closed to others for a while.
+func TestApp_EmbeddedBroker_ReaderHasEveryEventAndMayDoNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{}, vendorsim.Options{})
+	stop := w.start()
+	w.until("nothing is pending", w.settled)
+	stop()
+	for range 2 {
+		w.cfg.NATS.Listen = "127.0.0.1:0"
+		stop = w.start()
+		ours, reader := w.client(), w.reader()
+		w.until("the reader has every event", func() bool {
+			all := eventsOf(t, ours)
+			return len(all) > 0 && strings.Join(all, "\n") == strings.Join(eventsOf(t, reader), "\n")
+		})
+		soon, cancel := context.WithTimeout(t.Context(), time.Second)
+		if _, err := reader.Append(soon, stream.Message{Subject: "fulfillment.requests.purchase.PRD-1.AS-1.PR-1", ID: "forged", Body: []byte(`{}`)}); err == nil {
+			t.Error("the reader appended a request")
+		}
+		if _, err := reader.Get(soon, fulfillment.StreamRequests, 1); err == nil {
+			t.Error("the reader read a request")
+		}
+		cancel()
+		stop()
+		w.cfg.NATS.Listen = ""
+		w.start()()
+	}
+}
+
+// All services, as users of the configuration that is for real use, while
+// others read as fast as they can.
+func TestApp_BrokerWithAccounts_WorksWhileOthersRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{}, vendorsim.Options{})
+	b := streamtest.Server(t, streamtest.Config(t, filepath.Join("..", "..", "..", "deployments", "nats-accounts.conf")))
+	w.cfg.NATS.URL = config.URL(strings.Replace(b.URL(), "://", "://services:pw-NATS_SERVICES_PASSWORD@", 1))
+	as := func(user, variable string) *stream.Client {
+		c, err := stream.Connect(t.Context(), stream.Options{URL: b.URL(), User: user, Password: "pw-" + variable})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		return c
+	}
+	w.start("fetcher") // declares the streams
+	operator, admin := as("operator", "NATS_OPERATOR_PASSWORD"), as("readers-admin", "READERS_ADMIN_PASSWORD")
+	if err := operator.FeedMirror(t.Context(), "READERS"); err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.MirrorEvents(t.Context(), "READERS", 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var reading sync.WaitGroup
+	for range 3 {
+		reading.Go(func() {
+			for {
+				for _, err := range admin.Read(t.Context(), fulfillment.StreamEvents, "", 1) {
+					if err != nil {
+						break // it may be told to wait, as long as the services are not
+					}
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	w.start()
+	w.until("nothing is pending", w.settled)
+	close(done)
+	reading.Wait()
+	w.until("the mirror has every event", func() bool {
+		all := eventsOf(t, operator)
+		return len(all) >= 105 && strings.Join(all, "\n") == strings.Join(eventsOf(t, admin), "\n")
+	})
+}
