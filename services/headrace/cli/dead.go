@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -58,9 +59,11 @@ func (s *selection) read() deadletter.Filter {
 }
 
 func (p *Program) deadList() *cobra.Command {
-	out := newOutput()
 	sel := new(selection)
-	var limit int
+	l := &listing[deadletter.Entry]{in: &sel.scope, print: p.printLetters}
+	l.find = func(ctx context.Context, c *stream.Client) ([]deadletter.Entry, error) {
+		return deadletter.List(ctx, c, sel.read())
+	}
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List dead letters, the oldest first",
@@ -68,33 +71,10 @@ func (p *Program) deadList() *cobra.Command {
   headrace dead list --stage hold --type purchase --since 2h
   headrace dead list --reason "not known" --output json | jq -r '.[].request_id'`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if limit < 0 {
-				return usagef(cmd, "--limit %d is below zero", limit)
-			}
-			if err := sel.check(cmd); err != nil {
-				return err
-			}
-			var entries []deadletter.Entry
-			err := p.withBroker(cmd, func(c *stream.Client) (err error) {
-				entries, err = deadletter.List(cmd.Context(), c, sel.read())
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if limit > 0 && len(entries) > limit {
-				entries = entries[:limit]
-			}
-			if out.json() {
-				return printJSON(p.Stdout, entries)
-			}
-			return p.printLetters(entries)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return l.run(p, cmd) },
 	}
-	out.flag(cmd)
+	l.flags(cmd, "at most `n`; 0 is all")
 	sel.flags(cmd, "reason")
-	cmd.Flags().IntVar(&limit, "limit", 0, "at most `n`; 0 is all")
 	return cmd
 }
 

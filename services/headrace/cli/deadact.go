@@ -61,6 +61,11 @@ are dots there, and stay as they are where the dots are left alone.`,
 		return deadletter.Send(ctx, c, e, r)
 	}
 	a.flags(cmd, "reason")
+	f.flags(cmd)
+	return cmd
+}
+
+func (f *redriving) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.outcome, "outcome", "", "what came of the vendor call: `done or not-done`")
 	flags.StringArrayVar(&f.set, "set", nil, "a parameter to save with --outcome done, as `id=value`; may be repeated")
@@ -70,7 +75,6 @@ are dots there, and stay as they are where the dots are left alone.`,
 	flags.StringVar(&f.by, "by", "", "who does it, for the audit trail (default: the user who is logged in)")
 	// It fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("outcome", cobra.FixedCompletions([]string{"done", "not-done"}, cobra.ShellCompDirectiveNoFileComp))
-	return cmd
 }
 
 func (f *redriving) read(cmd *cobra.Command, ids []string) (deadletter.Redrive, error) {

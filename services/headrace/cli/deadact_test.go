@@ -117,6 +117,9 @@ func TestDeadDiscard_Filters_WithoutAsking(t *testing.T) {
 	p.try(t, "dead", "discard", "--letter-reason", "number", "--reason", "by hand", "--yes", "--rate", "1000").must(t, statusDone, "PR-91    discarded")
 	p.try(t, "dead", "list", "--product", "PRD-9").must(t, statusDone, "No dead letters")
 	p.try(t, "dead", "audit", "--request", "PR-91").must(t, statusDone, "discarded", "by hand")
+	if got := p.try(t, "dead", "audit", "--limit", "1"); !strings.Contains(got.stdout, "PR-91") || strings.Contains(got.stdout, "PR-90") {
+		t.Errorf("not the last record alone:\n%s", got.stdout)
+	}
 }
 
 func TestDeadRedrive_Interrupted_SaysWhatWasDone(t *testing.T) {

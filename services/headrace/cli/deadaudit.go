@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,10 +12,12 @@ import (
 )
 
 func (p *Program) deadAudit() *cobra.Command {
-	out := newOutput()
 	var f deadletter.AuditFilter
-	var sc scope
-	var limit int
+	l := &listing[deadletter.Record]{in: new(scope), latest: true, print: p.printRecords}
+	l.find = func(ctx context.Context, c *stream.Client) ([]deadletter.Record, error) {
+		f.Since, f.Until = l.in.since.at, l.in.until.at
+		return deadletter.Audit(ctx, c, f)
+	}
 	cmd := &cobra.Command{
 		Use:   "audit [ID]",
 		Short: "Show who did what to dead letters, the oldest first",
@@ -30,39 +33,17 @@ parameters are not in it, only their names.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if limit < 0 {
-				return usagef(cmd, "--limit %d is below zero", limit)
-			}
-			if err := sc.check(cmd); err != nil {
-				return err
-			}
 			if len(args) == 1 {
 				f.ID = args[0]
 			}
-			f.Since, f.Until = sc.since.at, sc.until.at
-			var records []deadletter.Record
-			err := p.withBroker(cmd, func(c *stream.Client) (err error) {
-				records, err = deadletter.Audit(cmd.Context(), c, f)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if limit > 0 && len(records) > limit {
-				records = records[len(records)-limit:]
-			}
-			if out.json() {
-				return printJSON(p.Stdout, records)
-			}
-			return p.printRecords(records)
+			return l.run(p, cmd)
 		},
 	}
-	out.flag(cmd)
-	sc.flags(cmd, &f.Type, &f.Product, &f.Asset, &f.Request)
+	l.flags(cmd, "at most the last `n`; 0 is all")
+	l.in.flags(cmd, &f.Type, &f.Product, &f.Asset, &f.Request)
 	deeds := []string{fulfillment.DeedRedriven, fulfillment.DeedDiscarded, fulfillment.DeedRevealed}
 	(&word{to: &f.Deed, known: deeds}).flag(cmd, "deed", "only this `deed`: redriven, discarded or revealed")
 	(&word{to: &f.By}).flag(cmd, "by", "only what this `name` did")
-	cmd.Flags().IntVar(&limit, "limit", 0, "at most the last `n`; 0 is all")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -32,10 +33,12 @@ can't go on), left (to a person, or in another state of Connect's).`,
 }
 
 func (p *Program) requestsList() *cobra.Command {
-	out := newOutput()
 	var f ledger.Filter
-	var sc scope
-	var limit int
+	l := &listing[ledger.Entry]{in: new(scope), print: p.printRequests}
+	l.find = func(ctx context.Context, c *stream.Client) ([]ledger.Entry, error) {
+		f.Since, f.Until = l.in.since.at, l.in.until.at
+		return ledger.List(ctx, c, f)
+	}
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List requests, the last to change first",
@@ -46,41 +49,16 @@ will be tried again, if that is scheduled.`,
   headrace requests list --state held --since 12h --reason template
   headrace requests list --type purchase --output json | jq -r '.[].request_id'`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if limit < 0 {
-				return usagef(cmd, "--limit %d is below zero", limit)
-			}
-			if err := sc.check(cmd); err != nil {
-				return err
-			}
-			f.Since, f.Until = sc.since.at, sc.until.at
-			var entries []ledger.Entry
-			err := p.withBroker(cmd, func(c *stream.Client) (err error) {
-				entries, err = ledger.List(cmd.Context(), c, f)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if limit > 0 && len(entries) > limit {
-				entries = entries[:limit]
-			}
-			if out.json() {
-				return printJSON(p.Stdout, entries)
-			}
-			return p.printRequests(entries)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return l.run(p, cmd) },
 	}
-	out.flag(cmd)
-	sc.flags(cmd, &f.Type, &f.Product, &f.Asset, &f.Request)
-	flags := cmd.Flags()
+	l.flags(cmd, "at most `n`; 0 is all")
+	l.in.flags(cmd, &f.Type, &f.Product, &f.Asset, &f.Request)
 	for _, name := range []string{"since", "until"} {
-		flag := flags.Lookup(name)
+		flag := cmd.Flags().Lookup(name)
 		flag.Usage = strings.Replace(flag.Usage, "only", "only updated", 1)
 	}
 	(&word{to: (*string)(&f.State), known: states()}).flag(cmd, "state", "only in this `state`")
 	(&word{to: &f.Reason}).flag(cmd, "reason", "only with this `text` in the reason, in capitals or not")
-	flags.IntVar(&limit, "limit", 0, "at most `n`; 0 is all")
 	return cmd
 }
 
