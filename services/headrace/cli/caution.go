@@ -24,7 +24,7 @@ func (c *caution) flags(cmd *cobra.Command, rate float64) {
 	flags.BoolVar(&c.yes, "yes", false, "do it without asking")
 }
 
-func (c *caution) check(cmd *cobra.Command) error {
+func (c *caution) checkRate(cmd *cobra.Command) error {
 	const least, most = 0.001, 1_000_000 // beyond which no timer goes
 	if !(c.rate >= least && c.rate <= most) {
 		return usagef(cmd, "--rate %g is not between %g and %d", c.rate, least, most)

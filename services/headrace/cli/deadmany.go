@@ -68,7 +68,7 @@ func (p *Program) act(cmd *cobra.Command, a *action, ids []string) error {
 	case len(ids) == 0 && !byFilter:
 		return usagef(cmd, "%s takes the ids of dead letters or requests, or filters", cmd.CommandPath())
 	}
-	if err := errors.Join(a.caution.check(cmd), a.scope.check(cmd)); err != nil {
+	if err := errors.Join(a.checkRate(cmd), a.check(cmd)); err != nil {
 		return err
 	}
 	if byFilter && !a.dryRun && !a.yes && !p.asks() {

@@ -52,7 +52,7 @@ func (r *replaying) flags(cmd *cobra.Command) {
 }
 
 func (r *replaying) check(cmd *cobra.Command) error {
-	if err := errors.Join(r.caution.check(cmd), r.scope.check(cmd)); err != nil {
+	if err := errors.Join(r.checkRate(cmd), r.scope.check(cmd)); err != nil {
 		return err
 	}
 	switch in := r.within; {
