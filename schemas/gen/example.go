@@ -39,6 +39,7 @@ func examples(f fulfillment.Fact) []example {
 		asset = fulfillment.Change
 	case fulfillment.EventDead:
 		asset, tier = fulfillment.Resume, fulfillment.TierUpdate
+	default: // a first order shows most
 	}
 	if f.Types != nil {
 		asset, tier = f.Types[0], f.Types[len(f.Types)-1]
@@ -129,6 +130,7 @@ func told(b fulfillment.EventBody, e fulfillment.Event, episode uint64) fulfillm
 		b.Stage, b.Letter, b.Reason = fulfillment.StageHold, 17, "the tenant has another product's plan"
 	case fulfillment.EventDead:
 		b.Stage, b.Letter, b.Reason = fulfillment.StageProcess, 18, "the vendor's answer was not understood, eight times"
+	default: // there is no more to say
 	}
 	return b
 }
@@ -139,8 +141,9 @@ func known(e fulfillment.Event) bool {
 	case fulfillment.EventReceived, fulfillment.EventAnswered, fulfillment.EventHeld, fulfillment.EventDead, fulfillment.EventFailed,
 		fulfillment.EventInquiring, fulfillment.EventLeft, fulfillment.EventDiscarded:
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 func subscriptionStatus(e fulfillment.Event, t fulfillment.Type) string {
