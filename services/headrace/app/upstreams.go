@@ -26,7 +26,7 @@ func newStanding(h *telemetry.Health) *standing {
 	return &standing{health: h, parts: map[string]string{}, paused: map[string]map[string]upstream.View{}}
 }
 
-// of returns the upstream of that identity, which /readyz calls part.
+// upstream returns the upstream of that identity, which /readyz calls part.
 func (a *App) upstream(i upstream.Identity, part string) *upstream.Upstream {
 	a.standing.name(i.ID(), part)
 	a.metrics.UpstreamPaused(string(i.Kind), i.Name, false)

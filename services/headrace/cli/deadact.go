@@ -72,7 +72,7 @@ func (f *redriving) flags(cmd *cobra.Command) {
 	flags.StringVar(&f.body, "body", "", "send what is in this `file` in the place of the message's body")
 	flags.BoolVar(&f.edit, "edit", false, "edit the message's body first")
 	flags.BoolVar(&f.reveal, "reveal", false, "with --edit, with passwords as they are, on record")
-	flags.StringVar(&f.by, "by", "", "who does it, for the audit trail (default: the user who is logged in)")
+	byFlag(cmd, &f.by)
 	// It fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("outcome", cobra.FixedCompletions([]string{"done", "not-done"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -125,7 +125,7 @@ shows first what would be done to each letter, and asks. It may be repeated.`,
 	}
 	a.flags(cmd, "letter-reason")
 	cmd.Flags().StringVar(&note, "reason", "", "`why`, for those who look it up later")
-	cmd.Flags().StringVar(&by, "by", "", "who does it, for the audit trail (default: the user who is logged in)")
+	byFlag(cmd, &by)
 	return cmd
 }
 
@@ -146,6 +146,10 @@ func (p *Program) newBody(cmd *cobra.Command, c *stream.Client, e deadletter.Ent
 		return nil, err
 	}
 	return sendable(deadletter.Unmask(v, b))
+}
+
+func byFlag(cmd *cobra.Command, by *string) {
+	cmd.Flags().StringVar(by, "by", "", "who does it, for the audit trail (default: the user who is logged in)")
 }
 
 // operator names who runs the command.

@@ -48,7 +48,7 @@ func (r *replaying) flags(cmd *cobra.Command) {
 	r.scope.flags(cmd, &in.Type, &in.Product, &in.Asset, &in.Request)
 	flags.Uint64Var(&in.From, "from-seq", 0, "only from this `sequence` of the stream on")
 	flags.Uint64Var(&in.To, "to-seq", 0, "only up to this `sequence` of the stream")
-	flags.StringVar(&r.by, "by", "", "who does it, for the audit trail (default: the user who is logged in)")
+	byFlag(cmd, &r.by)
 }
 
 func (r *replaying) check(cmd *cobra.Command) error {
