@@ -7,6 +7,7 @@ import (
 	"path"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -219,7 +220,11 @@ func envelopeOf(t *testing.T, name string, e Example) fulfillment.Envelope {
 	case fulfillment.SchemaEvent:
 		ev := bodyOf[fulfillment.EventBody](t, e)
 		env.Key = fulfillment.Key{Type: ev.Type, Asset: ev.AssetID}
-		env.ID = fulfillment.StepID(ev.RequestID, ev.Episode, string(ev.Event))
+		step := string(ev.Event)
+		if ev.Letter != 0 {
+			step += "/" + strconv.FormatUint(ev.Letter, 10)
+		}
+		env.ID = fulfillment.StepID(ev.RequestID, ev.Episode, step)
 		env.Kind, env.Episode, env.Time = string(ev.Event), ev.Episode, ev.Time
 	case fulfillment.SchemaDead:
 		l := bodyOf[fulfillment.Letter](t, e)

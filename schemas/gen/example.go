@@ -1,6 +1,7 @@
 package gen
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/headrace/headrace/pkg/fulfillment"
@@ -18,8 +19,12 @@ func (e example) key() fulfillment.Key {
 
 // header is what the message has besides its body.
 func (e example) header() map[string]string {
+	step := string(e.body.Event)
+	if stopped(e.body.Event) {
+		step += "/" + strconv.FormatUint(e.body.Letter, 10) // an episode may have more than one
+	}
 	h := fulfillment.Envelope{
-		ID:   fulfillment.StepID(e.body.RequestID, e.body.Episode, string(e.body.Event)),
+		ID:   fulfillment.StepID(e.body.RequestID, e.body.Episode, step),
 		Kind: string(e.body.Event), Schema: fulfillment.EventSchema(e.body.Event),
 		Key: e.key(), Episode: e.body.Episode, Time: e.body.Time,
 	}.Header()

@@ -22,7 +22,7 @@ func headers(f *fulfillment.Fact) []header {
 	}
 	return []header{
 		{name: fulfillment.HeaderSpecVersion, text: "Version of CloudEvents.", schema: object{{"const", "1.0"}}},
-		{name: fulfillment.HeaderID, text: "Names the fact, and is the key to tell repeats by: `<request>/<episode>/<event>`, with the dead letter's sequence after it where it is not the episode's first.", schema: object{{"minLength", 1}}},
+		{name: fulfillment.HeaderID, text: "Names the fact, and is the key to tell repeats by: `<request>/<episode>/<event>`, of held and dead with the dead letter's sequence after it.", schema: object{{"minLength", 1}}},
 		{name: fulfillment.HeaderSource, text: "Who says so.", schema: object{{"const", fulfillment.Source}}},
 		{name: fulfillment.HeaderType, text: "Kind of the event: `" + typ + "`.", schema: typed},
 		{name: fulfillment.HeaderSubject, text: "Id of the subscription or tier configuration; missing where it is not known.", optional: true},
