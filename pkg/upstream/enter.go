@@ -162,6 +162,7 @@ func (u *Upstream) claim(ctx context.Context) *ClosedError {
 	lease := u.patience + leaseMargin
 	rec.State, rec.PauseMS, rec.By, rec.Time = fulfillment.UpstreamProbing, lease.Milliseconds(), u.by, u.o.Now().UTC()
 	u.claiming = true
+	was := u.rec
 	u.mu.Unlock()
 	stored, err := u.put(ctx, rec, seq)
 	if errors.Is(err, ErrTaken) {
@@ -174,6 +175,9 @@ func (u *Upstream) claim(ctx context.Context) *ClosedError {
 		return u.closed(u.o.Now().Add(briefly), "it is being probed; "+rec.Reason)
 	case err == nil:
 		u.seq = max(u.seq, stored)
+	}
+	if u.rec.State != was.State || !u.rec.Time.Equal(was.Time) { // a call that was still under way asked for a pause, or was answered
+		return u.closed(u.o.Now().Add(briefly), u.rec.Reason)
 	}
 	u.rec, u.mine, u.prober = rec, true, nil
 	u.until = u.o.Now().Add(lease)

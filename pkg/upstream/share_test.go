@@ -122,3 +122,66 @@ func TestAdopt_OldRecord_IsOverWhenItsTimeIs(t *testing.T) {
 		t.Errorf("an hour old: closed for %s, want no longer", d)
 	}
 }
+
+// meanwhile does something while the broker is asked.
+type meanwhile struct {
+	*shared
+	do func()
+}
+
+func (m *meanwhile) Put(ctx context.Context, rec fulfillment.Upstream, replaces uint64) (uint64, error) {
+	seq, err := m.shared.Put(ctx, rec, replaces)
+	if do := m.do; do != nil {
+		m.do = nil
+		do()
+	}
+	return seq, err
+}
+
+func TestUpstream_PauseAskedForWhileAProbeIsClaimed_IsKept(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 0)
+	share := &meanwhile{shared: f.share}
+	u := upstream.New(upstream.Options{Identity: upstream.Identity{Name: "the vendor"}, Share: share, Now: f.now})
+	f.share.fleet = []*upstream.Upstream{u}
+	f.gates = append(f.gates, upstream.NewGate(u, f))
+	f.answers(http.StatusOK, "")
+	for range 4 { // then there is room
+		if err := f.call(0, "PR-0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.answers(http.StatusServiceUnavailable, "")
+	under, answer, answered := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	late := upstream.NewGate(u, roundTripper(func(*http.Request) (*http.Response, error) {
+		close(under)
+		<-answer
+		rec := httptest.NewRecorder()
+		rec.Header().Set("Retry-After", "30")
+		rec.WriteHeader(http.StatusTooManyRequests)
+		return rec.Result(), nil
+	}))
+	go func() {
+		defer close(answered)
+		if resp, err := late.RoundTrip(httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/tenant", nil)); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	<-under
+	f.fail(0)
+	f.pass(time.Second)
+	share.do = func() {
+		f.share.away = errors.New("slow") // the claim comes back before that pause is told
+		close(answer)
+		<-answered
+		f.share.away = nil
+	}
+	before := f.called()
+	if err := f.call(0, "PR-1"); !closed(err) || f.called() != before {
+		t.Errorf("%v after %d calls: called in the pause", err, f.called()-before)
+	}
+	v := u.View()
+	if rec, _, _ := f.share.Last(t.Context(), ""); v.Until.Sub(f.now()) < 30*time.Second || rec.PauseMS < 30_000 {
+		t.Errorf("closed for %s; shared are %d ms", v.Until.Sub(f.now()), rec.PauseMS)
+	}
+}
