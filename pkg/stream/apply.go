@@ -13,18 +13,21 @@ import (
 	"github.com/headrace/headrace/pkg/failpoint"
 )
 
-// applyTimeout bounds Apply if its context has no deadline.
+// applyTimeout bounds what Apply does to one stream or durable if its context has
+// no deadline. To find where a stream begins anew takes as long as it takes.
 const applyTimeout = 30 * time.Second
+
+func applying(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, applyTimeout)
+}
 
 // Apply creates the streams and durables of t, or updates those that differ.
 // What t does not declare (placement, compression, a pause, …) stays as it is,
 // and nothing is ever deleted. It may be called by many processes at once.
 func (c *Client) Apply(ctx context.Context, t Topology) error {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, applyTimeout)
-		defer cancel()
-	}
 	for _, s := range t.Streams {
 		if err := c.applyStream(ctx, s); err != nil {
 			return fmt.Errorf("apply stream %s: %w", s.Name, err)
@@ -77,6 +80,8 @@ func (c *Client) applyStream(ctx context.Context, s Stream) error {
 
 // updateStream brings a stream that is there to what is declared.
 func (c *Client) updateStream(ctx context.Context, s Stream, e streamExam) error {
+	ctx, cancel := applying(ctx)
+	defer cancel()
 	want := e.want
 	want.Replicas = c.replicas(e.have.Replicas)
 	if reflect.DeepEqual(e.have, want) {
@@ -98,6 +103,8 @@ func (c *Client) createStream(ctx context.Context, s Stream) error {
 	if cfg.FirstSeq, err = c.firstSequence(ctx, s); err != nil {
 		return err
 	}
+	ctx, cancel := applying(ctx)
+	defer cancel()
 	_, err = c.js.CreateStream(ctx, cfg)
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) && c.opts.Replicas == 0 && cfg.Replicas > 1 {
 		c.log.WithError(err).WithField("stream", s.Name).
@@ -154,6 +161,8 @@ func (c *Client) applyConsumer(ctx context.Context, d Consumer) error {
 	if err := errors.Join(validName(d.Stream), validName(d.Durable)); err != nil {
 		return err
 	}
+	ctx, cancel := applying(ctx)
+	defer cancel()
 	e, err := c.examineConsumer(ctx, d)
 	if err == nil && e.fault.Kind == Missing {
 		if err = c.createConsumer(ctx, d); !errors.Is(err, jetstream.ErrConsumerExists) {

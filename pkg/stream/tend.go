@@ -71,16 +71,16 @@ type tender struct {
 
 // look goes through everything once, and returns when to look again at the
 // latest.
-func (w *tender) look(ctx context.Context) time.Duration {
+func (w *tender) look(whole context.Context) time.Duration {
 	if !w.client.nc.IsConnected() {
 		return lookupEvery
 	}
-	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	ctx, cancel := context.WithTimeout(whole, applyTimeout)
 	defer cancel()
 	w.found, w.next = nil, w.Every
 	absent := map[string]bool{}
 	for _, s := range w.topology.Streams {
-		fault, err := w.stream(ctx, s)
+		fault, err := w.stream(ctx, whole, s)
 		if err != nil {
 			return w.postpone(ctx, err)
 		}
@@ -108,8 +108,9 @@ func (w *tender) postpone(ctx context.Context, err error) time.Duration {
 	return time.Second
 }
 
-// stream looks at one stream, and returns the fault that it still has.
-func (w *tender) stream(ctx context.Context, s Stream) (Fault, error) {
+// stream looks at one stream, and returns the fault that it still has. To make it
+// anew may take longer than a look: that ends with whole.
+func (w *tender) stream(ctx, whole context.Context, s Stream) (Fault, error) {
 	e, err := w.client.examineStream(ctx, s)
 	if err != nil {
 		return Fault{}, err
@@ -120,7 +121,7 @@ func (w *tender) stream(ctx context.Context, s Stream) (Fault, error) {
 		if !w.due(f, w.patience(s)) {
 			return f, nil
 		}
-		if !w.mend(f, w.client.applyStream(ctx, s)) {
+		if !w.mend(f, w.client.applyStream(whole, s)) {
 			return f, nil
 		}
 		w.anew[s.Name] = true
