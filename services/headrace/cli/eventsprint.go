@@ -30,7 +30,7 @@ func eventLine(m *stream.Stored) string {
 	if err := json.Unmarshal(m.Body, &e); err != nil {
 		return fmt.Sprintf("%s  %s  (not to be read: %s)", m.Time.UTC().Format(time.RFC3339), clean(m.Subject), clean(err.Error()))
 	}
-	line := fmt.Sprintf("%s  %-12s %-11s %-18s %-22s %s", e.Time.UTC().Format(time.RFC3339), e.Event, e.Type, orDash(e.AssetID), e.RequestID, e.Reason)
+	line := fmt.Sprintf("%s  %-11s %-15s %-18s %-22s %s", e.Time.UTC().Format(time.RFC3339), e.Event, e.Type, orDash(e.AssetID), e.RequestID, e.Reason)
 	return strings.TrimRight(clean(line), " ")
 }
 
