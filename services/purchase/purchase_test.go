@@ -240,10 +240,9 @@ func TestPurchase_OutcomeUnknown_DependsOnIdempotency(t *testing.T) {
 	}
 }
 
-func TestPurchase_CrashedInTheCall_WithoutIdempotency_IsHeldAndNotRepeated(t *testing.T) {
-	t.Parallel()
-	v := &vendor{}
-	b := newBench(t, v, false, "")
+// crash ends the process in the vendor call, and delivers the message again.
+func (b *bench) crash(t *testing.T, v *vendor) {
+	t.Helper()
 	v.create = func() (vendorapi.Tenant, error) { runtime.Goexit(); return ready() } // nothing after the call reaches the broker
 	crashed := make(chan struct{})
 	go func() {
@@ -255,6 +254,13 @@ func TestPurchase_CrashedInTheCall_WithoutIdempotency_IsHeldAndNotRepeated(t *te
 	if err := b.handle(t); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestPurchase_CrashedInTheCall_WithoutIdempotency_IsHeldAndNotRepeated(t *testing.T) {
+	t.Parallel()
+	v := &vendor{}
+	b := newBench(t, v, false, "")
+	b.crash(t, v)
 	if reason := b.held(t); v.creates != 1 || !strings.Contains(reason, "outcome is not known") {
 		t.Errorf("%d creations, held for %q", v.creates, reason)
 	}

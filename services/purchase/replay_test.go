@@ -1,7 +1,6 @@
 package purchase_test
 
 import (
-	"runtime"
 	"strings"
 	"testing"
 
@@ -50,17 +49,7 @@ func TestPurchase_ReplayCrashedInTheCall_WithoutIdempotency_IsHeldAndNotRepeated
 		t.Fatal(err)
 	}
 	b.replay(t, "", "1")
-	v.create = func() (vendorapi.Tenant, error) { runtime.Goexit(); return ready() } // nothing after the call reaches the broker
-	crashed := make(chan struct{})
-	go func() {
-		defer close(crashed)
-		_ = b.Handle(t.Context(), b.d)
-	}()
-	<-crashed
-	b.d.Attempt = 2
-	if err := b.handle(t); err != nil {
-		t.Fatal(err)
-	}
+	b.crash(t, v)
 	if reason := b.held(t); v.creates != 2 || !strings.Contains(reason, "outcome is not known") {
 		t.Errorf("%d creations, held for %q", v.creates, reason)
 	}
