@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/headrace/headrace/pkg/simfault"
 	"github.com/headrace/headrace/pkg/vendorapi"
+	"github.com/headrace/headrace/pkg/vendorsim"
 )
 
 func TestDo_AnyCall_IsMadeAsTold(t *testing.T) {
@@ -71,5 +73,23 @@ func TestDo_NoCredentials_IsOurFaultOrTheirs(t *testing.T) {
 		if (observed == http.StatusUnauthorized) != (want == vendorapi.Unauthorized) {
 			t.Errorf("%d was observed as %d", status, observed)
 		}
+	}
+}
+
+// net/http repeats by itself what has this header, as it does with the one of ours.
+func TestDo_OwnKeyHeaderAndDroppedConnection_IsNotRepeated(t *testing.T) {
+	t.Parallel()
+	vendor, client := newVendor(t, vendorsim.Options{Idempotency: vendorsim.IdempotencyNone})
+	if _, err := client.GetTenant(t.Context(), "PR-0", "T-0"); err == nil { // only connections that were used count
+		t.Fatal("found a tenant")
+	}
+	if err := vendor.Faults().Set([]simfault.Fault{{Method: "POST", Drop: simfault.DropAfter, Times: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := client.Do(t.Context(), vendorapi.Call{
+		Method: "POST", Path: "/tenant", Route: "/tenant", Header: http.Header{"X-Idempotency-Key": {"PR-1"}}, Body: order("AS-1"),
+	})
+	if e := failure(t, err); e.Outcome() != vendorapi.Unknown || len(vendor.Tenants()) != 1 {
+		t.Errorf("%d tenants, error %+v", len(vendor.Tenants()), e)
 	}
 }

@@ -103,15 +103,25 @@ func (c *Client) newRequest(ctx context.Context, k call) (*http.Request, error) 
 		req.Header.Set("Content-Type", "application/json")
 	}
 	for name, values := range k.header {
-		req.Header[http.CanonicalHeaderKey(name)] = values
+		req.Header[spelling(name)] = values
 	}
 	if k.key != "" {
-		// Not the canonical spelling, and on purpose: net/http repeats a POST by itself, after the connection was lost with
-		// the request in it, if it finds "Idempotency-Key" in the map. That a vendor honours the key is not known here.
-		// Names of headers are case-insensitive to whoever receives them.
-		req.Header["Idempotency-key"] = []string{headerValue(k.key)}
+		req.Header[spelling("Idempotency-Key")] = []string{headerValue(k.key)}
 	}
 	return req, nil
+}
+
+// spelling is how a header's name is written. For two it is not the canonical one, and on purpose: net/http repeats a POST
+// by itself, after the connection was lost with the request in it, if it finds one of them in the map. That a vendor
+// honours the key is not known here. Names of headers are case-insensitive to whoever receives them.
+func spelling(name string) string {
+	switch name = http.CanonicalHeaderKey(name); name {
+	case "Idempotency-Key":
+		return "Idempotency-key"
+	case "X-Idempotency-Key":
+		return "X-Idempotency-key"
+	}
+	return name
 }
 
 // headerValue escapes as %XX what may not be in a header.
