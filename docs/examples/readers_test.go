@@ -69,7 +69,7 @@ func TestExamples_AsATeamsUser_ReadTheMirror(t *testing.T) {
 	as := func(user, password string) string {
 		return strings.Replace(b.URL(), "://", "://"+user+":"+password+"@", 1)
 	}
-	s.url = as("services", "pw-HEADRACE_SERVICES_PASSWORD")
+	s.url = as("services", "pw-NATS_SERVICES_PASSWORD")
 	s.cfg.NATS.URL = config.URL(s.url)
 	s.start()
 	mirror(t, s.url, as("readers-admin", "pw-READERS_ADMIN_PASSWORD"))

@@ -14,6 +14,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -67,17 +68,30 @@ func run(ctx context.Context, url, durable, inbox string, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
-		id := m.Headers().Get("ce-id")
-		var e event
-		if err := json.Unmarshal(m.Data(), &e); err != nil {
-			return fmt.Errorf("decode %s: %w", id, err)
-		}
-		_, err = fmt.Fprintf(out, "%s  %s %s %s %s (%s)\n", e.Time.Format(time.RFC3339), e.RequestID, e.Type, e.Event, e.Reason, id)
-		if err != nil {
-			return fmt.Errorf("print: %w", err)
-		}
-		if err := m.Ack(); err != nil {
-			return fmt.Errorf("acknowledge: %w", err)
+		if err := handle(m, out); err != nil {
+			return err // what is not acknowledged comes again
 		}
 	}
+}
+
+// handle prints an event and acknowledges it. The same event may come again: a
+// program that does more than print keeps the ce-id where its work is kept.
+func handle(m jetstream.Msg, out io.Writer) error {
+	id := m.Headers().Get("ce-id")
+	var e event
+	if !strings.HasSuffix(m.Headers().Get("ce-type"), ".v1") {
+		return m.Ack() // a later version lies beside this one, for who knows it
+	}
+	if err := json.Unmarshal(m.Data(), &e); err != nil {
+		log.Printf("passed over %s: %v", m.Subject(), err)
+		return m.Term()
+	}
+	_, err := fmt.Fprintf(out, "%s  %s %s %s %s (%s)\n", e.Time.Format(time.RFC3339), e.RequestID, e.Type, e.Event, e.Reason, id)
+	if err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	if err := m.Ack(); err != nil {
+		return fmt.Errorf("acknowledge: %w", err)
+	}
+	return nil
 }
