@@ -112,7 +112,8 @@ func TestRead_NoStream_SaysSo(t *testing.T) {
 
 func TestFollow_NewMessages_YieldsUntilContextEnds(t *testing.T) {
 	t.Parallel()
-	c := connect(t, streamtest.Server(t))
+	b := streamtest.Server(t)
+	c := connect(t, b)
 	apply(t, c, one())
 	fill(t, c, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -136,6 +137,19 @@ func TestFollow_NewMessages_YieldsUntilContextEnds(t *testing.T) {
 	if n != 3 || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		t.Errorf("%d messages, %v", n, ctx.Err())
 	}
+	if left := consumers(t, b); left != 1 {
+		t.Errorf("%d consumers are left, want the durable alone", left)
+	}
+}
+
+// consumers counts those of the stream WORK.
+func consumers(t *testing.T, b *streamtest.Broker) int {
+	t.Helper()
+	s, err := b.JetStream().Stream(t.Context(), "WORK")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().State.Consumers
 }
 
 func TestFollow_BrokerRestarts_GoesOnWhereItWas(t *testing.T) {
@@ -248,11 +262,7 @@ func TestSequenceAt_EachMoment_IsTheFirstFromThenOn(t *testing.T) {
 	if _, err := c.SequenceAt(t.Context(), "NONE", time.Now()); !errors.Is(err, stream.ErrNoStream) {
 		t.Errorf("no stream: %v", err)
 	}
-	s, err := b.JetStream().Stream(t.Context(), "WORK")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := s.CachedInfo().State.Consumers; n != 1 {
-		t.Errorf("%d consumers are left, want the durable alone", n)
+	if left := consumers(t, b); left != 1 {
+		t.Errorf("%d consumers are left, want the durable alone", left)
 	}
 }

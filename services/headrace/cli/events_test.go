@@ -92,6 +92,25 @@ func TestEventsTail_Filters_ShowWhatWasAskedFor(t *testing.T) {
 	}
 }
 
+func TestEventsTail_FarBack_IsFound(t *testing.T) {
+	t.Parallel()
+	p, _, _ := subject(t)
+	_, put := events(t, p)
+	put(1, fulfillment.EventFailed)
+	put(2, fulfillment.EventFailed)
+	for n := range firstLook + 10 {
+		put(n+3, fulfillment.EventApproved)
+	}
+	for flags, want := range map[string][]string{
+		"--event failed --limit 1": {"PR-2"}, "--event failed": {"PR-1", "PR-2"}, "--limit 1": {fmt.Sprintf("PR-%d", firstLook+12)},
+	} {
+		got := p.try(t, append([]string{"events", "tail", "--output", "json"}, strings.Fields(flags)...)...)
+		if diff := cmp.Diff(want, requestsOf(t, got.stdout)); diff != "" {
+			t.Errorf("%s: status %d %s\n%s", flags, got.status, got.stderr, diff)
+		}
+	}
+}
+
 func TestEventsTail_JSON_IsACloudEvent(t *testing.T) {
 	t.Parallel()
 	p, _, _ := subject(t)

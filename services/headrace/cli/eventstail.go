@@ -49,33 +49,59 @@ func (p *Program) tail(cmd *cobra.Command, t *tailed) error {
 // printLast prints the last events that there are, and returns the sequence to
 // go on from.
 func (p *Program) printLast(ctx context.Context, c *stream.Client, t *tailed) (uint64, error) {
-	next := uint64(1)
+	first, err := uint64(1), error(nil)
 	if !t.since.at.IsZero() {
-		var err error
-		if next, err = c.SequenceAt(ctx, fulfillment.StreamEvents, t.since.at); err != nil {
+		if first, err = c.SequenceAt(ctx, fulfillment.StreamEvents, t.since.at); err != nil {
 			return 0, err
 		}
 	}
-	var last []*stream.Stored
-	for m, err := range c.Read(ctx, fulfillment.StreamEvents, t.filter(), next) {
-		switch {
-		case err != nil:
+	if t.limit == 0 {
+		return t.read(ctx, c, first, func(m *stream.Stored) error { return p.printEvent(t, m) })
+	}
+	end, err := c.LastSequence(ctx, fulfillment.StreamEvents)
+	if err != nil {
+		return 0, err
+	}
+	for look := uint64(firstLook); ; look *= 10 {
+		from := first
+		if end >= first+look {
+			from = end - look + 1
+		}
+		var last []*stream.Stored
+		next, err := t.read(ctx, c, from, func(m *stream.Stored) error {
+			last = append(last[max(0, len(last)+1-t.limit):], m)
+			return nil
+		})
+		if err != nil {
 			return 0, err
-		case !t.until.at.IsZero() && !m.Time.Before(t.until.at):
+		}
+		if len(last) == t.limit || from == first {
 			return next, p.printEvents(t, last)
-		case t.limit == 0:
-			if err := p.printEvent(t, m); err != nil {
-				return 0, err
-			}
-		default:
-			if len(last) == t.limit {
-				last = append(last[:0], last[1:]...)
-			}
-			last = append(last, m)
+		}
+	}
+}
+
+// firstLook is how far back the last events are looked for at first: who asks
+// for a few need not have all read that there are.
+const firstLook = 1000
+
+// read gives each event that there is from a sequence on to do, and returns the
+// one to go on from.
+func (t *tailed) read(ctx context.Context, c *stream.Client, from uint64, do func(*stream.Stored) error) (uint64, error) {
+	next := from
+	for m, err := range c.Read(ctx, fulfillment.StreamEvents, t.filter(), from) {
+		if err != nil {
+			return 0, err
+		}
+		if !t.until.at.IsZero() && !m.Time.Before(t.until.at) {
+			break
+		}
+		if err := do(m); err != nil {
+			return 0, err
 		}
 		next = m.Sequence + 1
 	}
-	return next, p.printEvents(t, last)
+	return next, nil
 }
 
 func (p *Program) printEvents(t *tailed, all []*stream.Stored) error {
