@@ -22,6 +22,8 @@ const rewindPatience = 5 * time.Second
 // ErrNotFed says that nothing feeds a mirror in this account.
 var ErrNotFed = errors.New("nothing feeds a mirror in this account: share the events with it first, and see that the broker's configuration exports them")
 
+var errNoMirror = errors.New("the stream is there and no mirror: this is the account of the services")
+
 // FeedMirror declares the durable that hands our events to the mirror in
 // another account of the broker; c is of ours. It may be called again. The
 // broker has to let that account have what the durable hands out: see
@@ -77,7 +79,7 @@ func (c *Client) MirrorEvents(ctx context.Context, account string, maxAge time.D
 		}
 	case err != nil:
 	case have.CachedInfo().Config.Mirror == nil:
-		err = errors.New("the stream is there and no mirror: this is the account of the services")
+		err = errNoMirror
 	default:
 		old := have.CachedInfo().Config
 		old.MaxAge, old.MaxBytes = cfg.MaxAge, cfg.MaxBytes
@@ -85,6 +87,26 @@ func (c *Client) MirrorEvents(ctx context.Context, account string, maxAge time.D
 	}
 	if err != nil {
 		return fmt.Errorf("mirror events in account %s: %w", account, err)
+	}
+	return nil
+}
+
+// DropMirror deletes the mirror in the account that c is connected to, and with
+// it the consumers of its readers. A mirror of a stream that was made anew has
+// to be: it waits for sequences that do not come. None is no error.
+func (c *Client) DropMirror(ctx context.Context) error {
+	have, err := c.js.Stream(ctx, fulfillment.StreamEvents)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil
+	case err != nil:
+	case have.CachedInfo().Config.Mirror == nil:
+		err = errNoMirror
+	default:
+		err = c.js.DeleteStream(ctx, fulfillment.StreamEvents)
+	}
+	if err != nil {
+		return fmt.Errorf("drop mirror of events: %w", err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/headrace/headrace/pkg/broker"
 	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/connectsim"
 	"github.com/headrace/headrace/pkg/fulfillment"
@@ -130,5 +131,33 @@ func TestApp_BrokerWithAccounts_WorksWhileOthersRead(t *testing.T) {
 	w.until("the mirror has every event", func() bool {
 		all := eventsOf(t, operator)
 		return len(all) >= 105 && strings.Join(all, "\n") == strings.Join(eventsOf(t, admin), "\n")
+	})
+}
+
+// The sequences of a stream that was made anew begin again, which a mirror
+// would never follow.
+func TestApp_EventsMadeAnew_ReaderHasThoseAfterTheNextStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, connectsim.Options{}, vendorsim.Options{})
+	w.cfg.NATS.Listen = "127.0.0.1:0"
+	stop := w.start()
+	w.until("nothing is pending", w.settled)
+	reader := w.reader()
+	w.until("the reader has events", func() bool { return len(eventsOf(t, reader)) >= 105 })
+	access, err := broker.ReadAccess(w.cfg.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	streamtest.NewHand(t, strings.Replace(access.URL, "://", "://"+access.User+":"+access.Password+"@", 1)).DeleteStream(fulfillment.StreamEvents)
+	stop()
+	w.start()
+	const after = "fulfillment.events.purchase.approved.PRD-1.AS-1.PR-after"
+	if _, err := w.client().Append(t.Context(), stream.Message{Subject: after, ID: "after", Body: []byte(`{}`)}); err != nil {
+		t.Fatal(err)
+	}
+	reader = w.reader()
+	w.until("the reader has the new stream", func() bool {
+		ours, theirs := eventsOf(t, w.client()), eventsOf(t, reader)
+		return strings.Join(ours, "\n") == strings.Join(theirs, "\n") && strings.Contains(strings.Join(theirs, "\n"), after)
 	})
 }

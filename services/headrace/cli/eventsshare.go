@@ -33,13 +33,18 @@ consumer hands out: see docs/how-to/give-other-teams-access.md.`,
 func (p *Program) eventsMirror() *cobra.Command {
 	var maxAge time.Duration
 	var maxBytes int64
+	anew := false
 	cmd := &cobra.Command{
 		Use:   "mirror ACCOUNT",
 		Short: "Mirror the events in an account of the broker",
 		Long: `Mirror makes the stream FULFILLMENT_EVENTS in the account of the user in
 HEADRACE_NATS_URL: a copy of Headrace's events, from the oldest on, with the same
 sequences and times. ACCOUNT must have been shared with. Run it again to change how
-much the mirror keeps.`,
+much the mirror keeps.
+
+With --anew it deletes the mirror first, and with it the consumers of its readers.
+That is needed where Headrace's stream was made anew, since its sequences begin
+again.`,
 		Example: "  HEADRACE_NATS_URL=nats://data:PASSWORD@nats:4222 headrace events mirror DATA --max-age 720h",
 		Args:    oneAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,6 +56,11 @@ much the mirror keeps.`,
 				maxAge = cfg.Retention.Events
 			}
 			return p.withBroker(cmd, func(c *stream.Client) error {
+				if anew {
+					if err := c.DropMirror(cmd.Context()); err != nil {
+						return err
+					}
+				}
 				if err := c.MirrorEvents(cmd.Context(), args[0], maxAge, maxBytes); err != nil {
 					return err
 				}
@@ -60,6 +70,7 @@ much the mirror keeps.`,
 	}
 	cmd.Flags().DurationVar(&maxAge, "max-age", 0, "what is older is forgotten; 0 is never (default: HEADRACE_RETENTION_EVENTS)")
 	cmd.Flags().Int64Var(&maxBytes, "max-bytes", 0, "how much is kept, in `bytes`; 0 is as much as the account may")
+	cmd.Flags().BoolVar(&anew, "anew", false, "delete the mirror first, with its readers' consumers")
 	return cmd
 }
 

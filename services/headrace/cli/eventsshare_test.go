@@ -37,6 +37,12 @@ func TestEventsMirror_AfterShare_IsMadeAndMayBeRepeated(t *testing.T) {
 			t.Fatalf("mirror: %+v", got)
 		}
 	}
+	if got := headrace(t, data, "events", "mirror", "DATA", "--anew"); got.status != 0 {
+		t.Errorf("mirror made anew: %+v", got)
+	}
+	if got := headrace(t, services, "events", "mirror", "HEADRACE", "--anew"); got.status == 0 || !strings.Contains(got.stderr, "account of the services") {
+		t.Errorf("our own stream deleted as a mirror: %+v", got)
+	}
 	if got := headrace(t, services, "events", "mirror", "HEADRACE"); got.status == 0 || !strings.Contains(got.stderr, "account of the services") {
 		t.Errorf("mirror of our own account: %+v", got)
 	}
