@@ -68,7 +68,7 @@ again.`,
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&maxAge, "max-age", 0, "what is older is forgotten; 0 is never (default: HEADRACE_RETENTION_EVENTS)")
+	cmd.Flags().DurationVar(&maxAge, "max-age", 0, "what is older is forgotten; 0 is never (default: HEADRACE_EVENTS_MAX_AGE)")
 	cmd.Flags().Int64Var(&maxBytes, "max-bytes", 0, "how much is kept, in `bytes`; 0 is as much as the account may")
 	cmd.Flags().BoolVar(&anew, "anew", false, "delete the mirror first, with its readers' consumers")
 	return cmd
