@@ -118,7 +118,7 @@ func (u *Upstream) fail(c *call, o outcome) {
 }
 
 func (u *Upstream) slowDown(c *call, o outcome) {
-	asked := min(o.asked, maxAsked)
+	asked := o.asked
 	switch {
 	case asked > 0:
 		if !u.rec.State.Closed() || u.prober == c.pass || u.o.Now().Add(asked).After(u.until) {

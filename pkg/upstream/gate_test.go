@@ -73,7 +73,9 @@ func TestRetryAfter_Forms(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, "1.5": 1500 * time.Millisecond, "-3": 0, "0": 0, "NaN": 0, "1e99": 0, "soon": 0,
+		"": 0, "7": 7 * time.Second, "1.5": 1500 * time.Millisecond, "-3": 0, "0": 0, "NaN": 0, "soon": 0,
+		"1e99": time.Hour, "172800": time.Hour,
+		now.AddDate(9, 0, 0).Format(http.TimeFormat):  time.Hour,
 		now.Add(time.Minute).Format(http.TimeFormat):  time.Minute,
 		now.Add(-time.Minute).Format(http.TimeFormat): 0,
 	} {
