@@ -20,6 +20,9 @@ type Config struct {
 	// Conversations tells people in a request's conversation that it is held,
 	// failed, or waits for long.
 	Conversations bool
+	// EventsPersonalData lets names, addresses and the values of all parameters but
+	// secret ones out in events.
+	EventsPersonalData bool
 	// Products are the ids to process; empty is every product that the key sees.
 	Products []string
 	// Profiles is the file whose products are profiles, and not just ids; empty

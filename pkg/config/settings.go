@@ -79,6 +79,8 @@ func processSettings() []setting {
 			func(c *Config) value { return boolValue{&c.DryRun} }},
 		setting{"conversations", "HEADRACE_CONVERSATIONS", "tell people in a request's conversation that it is held, failed or waits for long",
 			func(c *Config) value { return boolValue{&c.Conversations} }},
+		setting{"events_personal_data", "HEADRACE_EVENTS_PERSONAL_DATA", "let names, addresses and all parameters but secret ones out in events",
+			func(c *Config) value { return boolValue{&c.EventsPersonalData} }},
 		setting{"log.level", "HEADRACE_LOG_LEVEL", "trace, debug, info, warn or error",
 			func(c *Config) value {
 				return choiceValue[string]{to: &c.Log.Level, of: []string{"trace", "debug", "info", "warn", "error"}}

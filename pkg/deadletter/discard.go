@@ -2,11 +2,13 @@ package deadletter
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
@@ -49,33 +51,42 @@ func Discard(ctx context.Context, o Operator, e Entry, note, by string) error {
 	if err != nil {
 		return err
 	}
-	if err := closeEpisode(ctx, o, head, deed, now); err != nil {
-		if errors.Is(err, stream.ErrConflict) {
-			return settled(ctx, o, e, fmt.Errorf("discard %s: %w", e.ID, ErrSettled))
-		}
+	told, err := closeEpisode(ctx, o, e, head, deed, now)
+	if err != nil && !errors.Is(err, stream.ErrConflict) {
 		return fmt.Errorf("discard %s: %w", e.ID, err)
+	}
+	if !told { // another closed it just now
+		return settled(ctx, o, e, fmt.Errorf("discard %s: %w", e.ID, ErrSettled))
 	}
 	return record(ctx, o, e, deed, now)
 }
 
-func closeEpisode(ctx context.Context, o Operator, head episode.Head, deed *fulfillment.Deed, now time.Time) error {
-	closing, err := episode.ClosingOf(ctx, o, head.Key)
-	if err != nil {
-		return err
-	}
-	if closing.Covers(head.Episode) {
-		return stream.ErrConflict
-	}
-	h, err := deedHeader(deed)
-	if err != nil {
-		return err
+// closeEpisode tells that the head's episode was left to a person, and reports
+// whether nobody had closed it before.
+func closeEpisode(ctx context.Context, o Operator, e Entry, head episode.Head, deed *fulfillment.Deed, now time.Time) (bool, error) {
+	if err := retell(ctx, o, e); err != nil {
+		return false, err
 	}
 	status := "pending"
 	if head.Replay > 0 {
 		status = "approved" // and only to be carried out again
 	}
-	return episode.PutEvent(ctx, o, fulfillment.EventBody{
-		RequestID: head.Key.Request, AssetID: head.Key.Asset, ProductID: head.Key.Product, Type: head.Key.Type,
-		Event: fulfillment.EventDiscarded, Episode: head.Episode, Status: status, Reason: deed.Note, Time: now,
-	}, closing.Last, h)
+	return facts.New(o, facts.Rules{}).Tell(ctx, facts.Story{
+		Key: head.Key, Episode: head.Episode, Replay: head.Replay > 0, Events: []fulfillment.Event{fulfillment.EventDiscarded},
+		Status: status, Reason: deed.Note, About: facts.AboutBody(head.Key.Type, head.Stored.Body), Time: now, Deed: deed,
+	})
+}
+
+// retell tells of the letter, should whoever wrote it not have lived to do so.
+// What an operator tells holds no personal data, whatever the setting says.
+func retell(ctx context.Context, o Operator, e Entry) error {
+	m, err := o.Get(ctx, fulfillment.StreamDead, e.position())
+	if errors.Is(err, stream.ErrNotFound) {
+		return nil
+	}
+	var l fulfillment.Letter
+	if err != nil || json.Unmarshal(m.Body, &l) != nil {
+		return err
+	}
+	return facts.New(o, facts.Rules{}).OfLetter(ctx, &l, m.Sequence)
 }

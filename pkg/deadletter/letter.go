@@ -37,7 +37,12 @@ type Writer struct {
 	now func() time.Time
 	// written is told of each letter that was stored, not of repeats.
 	written func(fulfillment.Letter)
+	tell    Tell
 }
+
+// Tell tells others of the letter of this sequence, once however often it is
+// called.
+type Tell func(ctx context.Context, l *fulfillment.Letter, sequence uint64) error
 
 // NewWriter returns a Writer to log. written, which may be nil, is told of each
 // letter stored.
@@ -45,7 +50,17 @@ func NewWriter(log Log, written func(fulfillment.Letter)) *Writer {
 	if written == nil {
 		written = func(fulfillment.Letter) {}
 	}
-	return &Writer{log: log, now: time.Now, written: written}
+	return &Writer{
+		log: log, now: time.Now, written: written,
+		tell: func(context.Context, *fulfillment.Letter, uint64) error { return nil },
+	}
+}
+
+// Telling has the Writer tell others of each letter: a letter counts as written
+// when both are done.
+func (w *Writer) Telling(tell Tell) *Writer {
+	w.tell = tell
+	return w
 }
 
 // OfDelivery begins a letter about a delivered message, with its subject,
@@ -107,11 +122,14 @@ func (w *Writer) write(ctx context.Context, l fulfillment.Letter) error {
 		id = l.Digest + "/dead"
 	}
 	for {
-		last, found, err := w.find(ctx, subject, l)
-		if err != nil || found && !failpoint.Off(failpoint.NoLetters) {
+		last, letter, err := w.find(ctx, subject, l)
+		if err != nil {
 			return err
 		}
-		_, err = w.log.Append(ctx, stream.Message{
+		if letter != nil && !failpoint.Off(failpoint.NoLetters) {
+			return w.again(ctx, letter)
+		}
+		seq, err := w.log.Append(ctx, stream.Message{
 			Subject: subject, ID: id, Body: body,
 			Header: fulfillment.Envelope{
 				ID: id, Kind: "dead", Schema: fulfillment.SchemaDead, Key: l.Key(),
@@ -124,40 +142,72 @@ func (w *Writer) write(ctx context.Context, l fulfillment.Letter) error {
 		if err != nil {
 			return err
 		}
+		failpoint.Here(failpoint.LetterStored, l.RequestID)
 		w.written(l)
-		return nil
+		return w.tell(ctx, &l, seq)
 	}
 }
 
+// again tells of a letter that is stored: whoever stored it may not have lived
+// to do so.
+func (w *Writer) again(ctx context.Context, m *stream.Stored) error {
+	var l fulfillment.Letter
+	if json.Unmarshal(m.Body, &l) != nil {
+		return nil // find takes no such letter for one
+	}
+	return w.tell(ctx, &l, m.Sequence)
+}
+
+// Retell tells of the last dead letter of an episode of the request, where it
+// has one: nothing that comes later may be told before.
+func (w *Writer) Retell(ctx context.Context, key fulfillment.Key, episode uint64) error {
+	m, err := w.log.Last(ctx, fulfillment.StreamDead, key.DeadFilter())
+	if errors.Is(err, stream.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read last dead letter of %s: %w", key.Request, err)
+	}
+	var l fulfillment.Letter
+	if json.Unmarshal(m.Body, &l) != nil || l.Stage == fulfillment.StageAudit || l.Episode != episode {
+		return nil
+	}
+	return w.tell(ctx, &l, m.Sequence)
+}
+
 // Has reports whether a letter about the stored message (a redelivery, after
-// the letter was written and before its acknowledgement) exists.
+// the letter was written and before its acknowledgement) exists. It has been told
+// of then.
 func (w *Writer) Has(ctx context.Context, key fulfillment.Key, name string, sequence uint64) (bool, error) {
-	_, found, err := w.find(ctx, key.DeadFilter(), fulfillment.Letter{Stream: name, Sequence: sequence})
-	return found, err
+	_, letter, err := w.find(ctx, key.DeadFilter(), fulfillment.Letter{Stream: name, Sequence: sequence})
+	if err != nil || letter == nil {
+		return false, err
+	}
+	return true, w.again(ctx, letter)
 }
 
 // find looks for a letter about the same message and returns the sequence of
 // the last one below filter. Few letters share a subject, so it reads them all.
-func (w *Writer) find(ctx context.Context, filter string, l fulfillment.Letter) (last uint64, found bool, err error) {
+func (w *Writer) find(ctx context.Context, filter string, l fulfillment.Letter) (last uint64, letter *stream.Stored, err error) {
 	tail, err := w.log.Last(ctx, fulfillment.StreamDead, filter)
 	if errors.Is(err, stream.ErrNotFound) {
-		return 0, false, nil
+		return 0, nil, nil
 	}
 	if err != nil {
-		return 0, false, fmt.Errorf("read dead letters below %s: %w", filter, err)
+		return 0, nil, fmt.Errorf("read dead letters below %s: %w", filter, err)
 	}
 	if about(tail, l) {
-		return tail.Sequence, true, nil
+		return tail.Sequence, tail, nil
 	}
 	for m, err := range w.log.Read(ctx, fulfillment.StreamDead, filter, 1) {
 		if err != nil {
-			return 0, false, fmt.Errorf("read dead letters below %s: %w", filter, err)
+			return 0, nil, fmt.Errorf("read dead letters below %s: %w", filter, err)
 		}
 		if about(m, l) {
-			return tail.Sequence, true, nil
+			return tail.Sequence, m, nil
 		}
 	}
-	return tail.Sequence, false, nil
+	return tail.Sequence, nil, nil
 }
 
 // about reports whether m is a letter about the same message as l. What is no

@@ -116,6 +116,9 @@ func Send(ctx context.Context, o Operator, e Entry, with Redrive) error {
 	if err != nil {
 		return settled(ctx, o, e, err)
 	}
+	if err := retell(ctx, o, e); err != nil {
+		return fmt.Errorf("redrive %s: %w", e.ID, err)
+	}
 	deed := with.deed(e)
 	now := time.Now().UTC()
 	if p.result != nil {

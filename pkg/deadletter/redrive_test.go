@@ -8,6 +8,7 @@ import (
 
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/stream"
@@ -22,7 +23,8 @@ func held(t *testing.T, c *stream.Client) deadletter.Entry {
 
 func bury(t *testing.T, c *stream.Client, d *stream.Delivery) deadletter.Entry {
 	t.Helper()
-	if err := deadletter.NewWriter(c, nil).Write(t.Context(), deadletter.OfDelivery(d, fulfillment.StageHold, "why")); err != nil {
+	w := deadletter.NewWriter(c, nil).Telling(facts.New(c, facts.Rules{}).OfLetter)
+	if err := w.Write(t.Context(), deadletter.OfDelivery(d, fulfillment.StageHold, "why")); err != nil {
 		t.Fatal(err)
 	}
 	all := list(t, c, deadletter.Filter{})
@@ -164,7 +166,7 @@ func TestDiscard_ClosesTheEpisodeOnce(t *testing.T) {
 	if body.Event != fulfillment.EventDiscarded || body.Episode != e.Episode || body.Reason != "done by hand" {
 		t.Errorf("event is %+v", body)
 	}
-	if n := pipelinetest.Count(t, c, fulfillment.StreamEvents, ""); n != 1 || stateOf(t, c) != fulfillment.StateLeft || len(list(t, c, deadletter.Filter{})) != 0 {
+	if n := pipelinetest.Count(t, c, fulfillment.StreamEvents, ""); n != 3 || stateOf(t, c) != fulfillment.StateLeft || len(list(t, c, deadletter.Filter{})) != 0 {
 		t.Errorf("%d events, state %s, letters %v", n, stateOf(t, c), list(t, c, deadletter.Filter{}))
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
@@ -71,24 +73,49 @@ func Expect(asset string, sequence uint64) stream.AppendOption {
 	return stream.ExpectLast(fulfillment.HeadFilter(asset), sequence)
 }
 
-// Closing is the event that closed a request's last closed episode.
+// Closing is the event that closed a request's last closed episode, and what
+// was told of the request since.
 type Closing struct {
-	Event    fulfillment.Event
+	Event    fulfillment.Event // "" where a later episode has begun since
 	Episode  uint64
-	Sequence uint64 // in FULFILLMENT_EVENTS; 0: the request has no event
+	Sequence uint64 // in FULFILLMENT_EVENTS; 0: the request's last event closes nothing
 	// Last is the sequence of the request's last event, closing or not: what an
 	// append of the next event expects.
 	Last uint64
+
+	open  uint64   // the episode of the last event, if it closes nothing
+	steps []string // what was told of that episode
 }
 
-// Covers reports whether the episode, or a later one, is closed.
+// Covers reports whether the episode, or a later one, is closed. An event of a
+// later one is proof, as there is one only when the earlier is closed.
 func (c Closing) Covers(episode uint64) bool {
-	return c.Sequence != 0 && c.Episode >= episode
+	return c.Sequence != 0 && c.Episode >= episode || c.open > episode
 }
 
-// ClosingOf reads the last event of a request. An event that closes nothing
-// is not a Closing, and since closing events end what comes before them, only
-// the last event needs to be read.
+// Open is the episode in which something was told last, 0 if that closed it.
+func (c Closing) Open() uint64 { return c.open }
+
+// Steps are what was told of the episode, in order, if it is the one of the
+// last event and that has not closed it. A step is named as in the event's id.
+func (c Closing) Steps(episode uint64) []string {
+	if c.open != episode {
+		return nil
+	}
+	return c.steps
+}
+
+// Word is what became of the request, for people.
+func (c Closing) Word() string {
+	if c.Event == "" {
+		return "in a later episode"
+	}
+	return string(c.Event)
+}
+
+// ClosingOf reads the last event of a request. Closing events end what comes
+// before them, and each event names what was told of its episode before it: so
+// only the last one needs to be read.
 func ClosingOf(ctx context.Context, r Reader, key fulfillment.Key) (Closing, error) {
 	m, err := r.Last(ctx, fulfillment.StreamEvents, key.EventFilter())
 	if errors.Is(err, stream.ErrNotFound) {
@@ -104,8 +131,23 @@ func ClosingOf(ctx context.Context, r Reader, key fulfillment.Key) (Closing, err
 	}
 	if body.Event.Closes() {
 		c.Event, c.Episode, c.Sequence = body.Event, body.Episode, m.Sequence
+		return c, nil
+	}
+	c.open = body.Episode
+	c.steps = []string{stepOf(body)}
+	if before := m.Header[fulfillment.HeaderTold]; before != "" {
+		c.steps = append(strings.Split(before, ","), c.steps...)
 	}
 	return c, nil
+}
+
+// stepOf is how an event is named in its id: a fact that repeats within an
+// episode has the number of its letter.
+func stepOf(body fulfillment.EventBody) string {
+	if body.Letter == 0 {
+		return string(body.Event)
+	}
+	return string(body.Event) + "/" + strconv.FormatUint(body.Letter, 10)
 }
 
 // StateOf says where the request that head is about stands. It reads the

@@ -57,23 +57,32 @@ func PutIntent(ctx context.Context, w Writer, in fulfillment.Intent, step string
 	return seq, nil
 }
 
-// PutEvent stores an event, if last is still the sequence of the last event of
-// the request, whatever its name: so each fact is told once. Extra are headers to
-// add.
-func PutEvent(ctx context.Context, w Writer, body fulfillment.EventBody, last uint64, extra ...Header) error {
+// PutEvent stores an event, if nothing was told of the request since after was
+// read; else it fails with stream.ErrConflict: so each fact is told once. Extra
+// are headers to add. It returns how the request's events stand then.
+func PutEvent(ctx context.Context, w Writer, body fulfillment.EventBody, after Closing, extra ...Header) (Closing, error) {
 	key := fulfillment.Key{Type: body.Type, Product: body.ProductID, Asset: body.AssetID, Request: body.RequestID}
+	step := stepOf(body)
 	e := fulfillment.Envelope{
-		ID: fulfillment.StepID(key.Request, body.Episode, string(body.Event)), Kind: string(body.Event),
+		ID: fulfillment.StepID(key.Request, body.Episode, step), Kind: string(body.Event),
 		Schema: fulfillment.EventSchema(body.Event), Key: key, Episode: body.Episode, Time: body.Time,
 	}
-	expect := stream.ExpectLast(key.EventFilter(), last)
+	expect := stream.ExpectLast(key.EventFilter(), after.Last)
 	if failpoint.Off(failpoint.NoEvent) {
 		expect = stream.ExpectNothing()
 	}
-	if _, err := put(ctx, w, key.EventSubject(body.Event), e, body, extra, expect); err != nil {
-		return fmt.Errorf("publish event %s of %s: %w", body.Event, key.Request, err)
+	before := after.Steps(body.Episode)
+	if len(before) > 0 {
+		extra = append(extra[:len(extra):len(extra)], Header{fulfillment.HeaderTold, strings.Join(before, ",")})
 	}
-	return nil
+	seq, err := put(ctx, w, key.EventSubject(body.Event), e, body, extra, expect)
+	if err != nil {
+		return Closing{}, fmt.Errorf("publish event %s of %s: %w", body.Event, key.Request, err)
+	}
+	if body.Event.Closes() {
+		return Closing{Event: body.Event, Episode: body.Episode, Sequence: seq, Last: seq}, nil
+	}
+	return Closing{Last: seq, open: body.Episode, steps: append(before[:len(before):len(before)], step)}, nil
 }
 
 // Header is a header beyond those of an envelope.

@@ -27,10 +27,12 @@ const (
 	CallAnswered    Point = "call-answered"    // by the vendor, and no result published
 	ResultPublished Point = "result-published" // and the request not acknowledged
 	ScheduleStored  Point = "schedule-stored"  // and the request not acknowledged
+	LetterStored    Point = "letter-stored"    // in DEAD, and its event not published
 	DeadWritten     Point = "dead-written"     // and the original not acknowledged
 	ResultDelivered Point = "result-delivered" // to the committer, which has done nothing
 	ParamsSaved     Point = "params-saved"     // in Connect, and the request not approved
 	Approved        Point = "approved"         // in Connect, and the event not published
+	FactTold        Point = "fact-told"        // as an event, and the next of the same episode is not
 	EventPublished  Point = "event-published"  // and the result not acknowledged
 	AckDue          Point = "ack-due"          // all is done but the acknowledgement
 )
@@ -39,7 +41,7 @@ const (
 func Points() []Point {
 	return []Point{
 		Listed, Requested, Delivered, IntentStored, LookedUp, CallSent, CallAnswered, ResultPublished, ScheduleStored,
-		DeadWritten, ResultDelivered, ParamsSaved, Approved, EventPublished, AckDue,
+		LetterStored, DeadWritten, ResultDelivered, ParamsSaved, Approved, FactTold, EventPublished, AckDue,
 	}
 }
 

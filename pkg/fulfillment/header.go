@@ -39,6 +39,9 @@ const (
 	// HeaderDeed is the Deed that a message comes from, as JSON: so who did it is
 	// stored in the same moment in which it is done.
 	HeaderDeed = "ce-deed"
+	// HeaderTold names what was told of the same episode before an event, with
+	// commas between, so that the last event alone says what is still to be told.
+	HeaderTold = "ce-told"
 )
 
 // Source is the ce-source of every message.

@@ -130,6 +130,23 @@ func Body[T any](t *testing.T, c *stream.Client, name, filter string) T {
 	return body
 }
 
+// Told are the events of a request, in their order.
+func Told(t *testing.T, c *stream.Client, key fulfillment.Key) []fulfillment.Event {
+	t.Helper()
+	var told []fulfillment.Event
+	for m, err := range c.Read(t.Context(), fulfillment.StreamEvents, key.EventFilter(), 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, e, err := fulfillment.ParseEventSubject(m.Subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told = append(told, e)
+	}
+	return told
+}
+
 // Count is how many messages of the stream match filter.
 func Count(t *testing.T, c *stream.Client, name, filter string) int {
 	t.Helper()

@@ -35,6 +35,9 @@ func (s *Secrets) Param(id, typ, value string) {
 	}
 }
 
+// Value adds a value that no text may hold, whatever it is.
+func (s *Secrets) Value(value string) { s.add(value) }
+
 // JSON adds what the body of a request or a result holds: the values of objects
 // whose type is password or whose id is that of one, and of keys that are named
 // like a credential. What is no JSON adds nothing.

@@ -136,7 +136,7 @@ func (u *subscription) wouldCall(ctx context.Context, c *call) error {
 		return err
 	}
 	if closing.Covers(at) {
-		c.step = c.step.nothing("%s in round %d; --round %d does it once more", closing.Event, n, n+1)
+		c.step = c.step.nothing("%s in round %d; --round %d does it once more", closing.Word(), n, n+1)
 		return nil
 	}
 	c.under, c.step.todo = at, true

@@ -76,10 +76,10 @@ func (b *bundle) close(key fulfillment.Key, at uint64, e fulfillment.Event) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := episode.PutEvent(b.Context(), b.c, fulfillment.EventBody{
+	if _, err := episode.PutEvent(b.Context(), b.c, fulfillment.EventBody{
 		RequestID: key.Request, AssetID: key.Asset, ProductID: key.Product, Type: key.Type, Event: e, Episode: at,
 		Status: string(e), Time: time.Now().UTC(),
-	}, closing.Last); err != nil {
+	}, closing); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -71,7 +71,7 @@ func whyNotRequest(ctx context.Context, s Source, step Step, head episode.Head) 
 	case err != nil:
 		return "", err
 	case closing.Covers(step.Episode):
-		return fmt.Sprintf("the request is %s", closing.Event), nil
+		return fmt.Sprintf("the request is %s", closing.Word()), nil
 	case head.Key != step.key() || head.Episode != step.Episode:
 		return fmt.Sprintf("superseded by a later message about %s", head.Key.Request), nil
 	case !head.Key.Type.Known():

@@ -68,7 +68,7 @@ func whyNotResult(ctx context.Context, s Source, m *stream.Stored, r *fulfillmen
 		return "", err
 	}
 	if closing.Covers(r.Episode) {
-		return fmt.Sprintf("the request is %s", closing.Event), nil
+		return fmt.Sprintf("the request is %s", closing.Word()), nil
 	}
 	if !r.Decision.Final() {
 		return "it is not decided yet", nil

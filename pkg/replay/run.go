@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
-	"github.com/headrace/headrace/pkg/fulfillment"
 )
 
 // DefaultRate is how many steps Run begins in a second where nothing is said.
@@ -105,7 +104,7 @@ func (p *Plan) follow(ctx context.Context, patience time.Duration) error {
 		step.Reason = "not finished yet"
 		for wait.Err() == nil {
 			if event, err := p.closed(wait, step); err == nil && event != "" {
-				step.Reason = "the request is " + string(event)
+				step.Reason = "the request is " + event
 				break
 			}
 			pause(wait)
@@ -114,13 +113,13 @@ func (p *Plan) follow(ctx context.Context, patience time.Duration) error {
 	return ctx.Err()
 }
 
-// closed is the event that closed what the step sent, "" if none has.
-func (p *Plan) closed(ctx context.Context, s *Step) (fulfillment.Event, error) {
+// closed is the word of the event that closed what the step sent, "" if none has.
+func (p *Plan) closed(ctx context.Context, s *Step) (string, error) {
 	closing, err := episode.ClosingOf(ctx, p.source, s.key())
 	if err != nil || !closing.Covers(s.closes) {
 		return "", err
 	}
-	return closing.Event, nil
+	return closing.Word(), nil
 }
 
 // pause is the time between two looks at how something stands.

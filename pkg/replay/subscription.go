@@ -258,7 +258,7 @@ func (u *subscription) ended(ctx context.Context, c *call) bool {
 	if err == nil && closing.Covers(c.under) {
 		c.step.Done, c.step.Reason = DoneReplayed, ""
 		if closing.Event != fulfillment.EventReplayed {
-			c.step.Done, c.step.Reason = DoneNothing, "it is "+string(closing.Event)
+			c.step.Done, c.step.Reason = DoneNothing, "it is "+closing.Word()
 		}
 		return true
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 )
@@ -39,9 +40,12 @@ type act struct {
 	has *state
 }
 
-// outcome is the status that Connect has the request in, and the reason that
-// goes into the event.
-type outcome struct{ status, reason string }
+// outcome is the status that Connect has the request in, the reason that goes
+// into the event, and what was seen of the request last.
+type outcome struct {
+	status, reason string
+	about          facts.About
+}
 
 // do saves parameters and carries the decision out.
 func (a *act) do(ctx context.Context) (outcome, error) {
@@ -116,7 +120,7 @@ func (a *act) approve(ctx context.Context) (outcome, error) {
 		return outcome{}, fmt.Errorf("approve request %s: %w", a.r.RequestID, err)
 	}
 	failpoint.Here(failpoint.Approved, a.r.RequestID)
-	return outcome{status, a.r.Reason}, nil
+	return outcome{status: status, reason: a.r.Reason}, nil
 }
 
 // approval is what the customer is told: what the result says, else the
@@ -143,7 +147,7 @@ func (a *act) fail(ctx context.Context, reason string) (outcome, error) {
 	if err != nil {
 		return outcome{}, fmt.Errorf("fail request %s: %w", a.r.RequestID, err)
 	}
-	return outcome{status, reason}, nil
+	return outcome{status: status, reason: reason}, nil
 }
 
 func (a *act) inquire(ctx context.Context) (outcome, error) {
@@ -161,7 +165,7 @@ func (a *act) inquire(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, fmt.Errorf("inquire request %s: %w", a.r.RequestID, err)
 	}
-	return outcome{status, a.r.Reason}, nil
+	return outcome{status: status, reason: a.r.Reason}, nil
 }
 
 // answered looks why Connect refuses to inquire. Where the request is pending
@@ -180,7 +184,7 @@ func (a *act) answered(ctx context.Context, refusal error) (outcome, error) {
 	if now.status != connect.StatusPending || len(a.r.Params) == 0 || slices.ContainsFunc(a.r.Params, marked) {
 		return outcome{}, hold("Connect refuses to inquire: %v", refusal)
 	}
-	return outcome{connect.StatusInquiring, a.r.Reason}, nil
+	return outcome{status: connect.StatusInquiring, reason: a.r.Reason}, nil
 }
 
 // changed leaves out what Connect has already.

@@ -4,12 +4,13 @@
 //	calls      Connect: reads the request, saves parameters, then approves,
 //	           fails or inquires; for what is carried out again, reads the asset
 //	           and saves parameters by an adjustment request
-//	publishes  fulfillment.events.<type>.<event>.<product>.<asset>.<request>,
-//	           fulfillment.dead.hold.… for what a person must decide
+//	publishes  fulfillment.events.<type>.<event>.<product>.<asset>.<request>:
+//	           provisioned, what became of the subscription, and at last how the
+//	           episode ended; fulfillment.dead.hold.… for what a person must decide
 //
 // It reads the request before it acts, acts only on one that is pending, and
 // names the event by what Connect says afterwards, not by what was decided. So
-// a result may be delivered any number of times.
+// a result may be delivered any number of times, and each fact is told once.
 package committer
 
 import (
@@ -25,6 +26,7 @@ import (
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/guard"
@@ -49,6 +51,7 @@ type Recorder interface {
 type Config struct {
 	Log          Log
 	Dead         *deadletter.Writer
+	Facts        *facts.Teller // nil is one that lets out no personal data
 	Requests     Requests
 	TierRequests TierRequests
 	Templates    *Templates
@@ -71,6 +74,9 @@ type Committer struct {
 
 // New returns a Committer.
 func New(c Config) *Committer {
+	if c.Facts == nil {
+		c.Facts = facts.New(c.Log, facts.Rules{})
+	}
 	c.Logger = c.Logger.WithField("service", "committer")
 	return &Committer{Config: c, now: time.Now}
 }
@@ -163,15 +169,20 @@ func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillme
 			return "", err
 		}
 	}
-	status, reason, err := c.settle(ctx, r)
+	end, err := c.settle(ctx, r)
 	if err != nil {
+		c.provisioned(ctx, r, closing, end.about)
 		return "", err
 	}
-	event, closes := eventOf(status, r)
+	event, closes := eventOf(end.status, r)
 	if !closes || c.DryRun {
 		return "", nil
 	}
-	return event, c.publish(ctx, r, event, status, reason, closing.Last)
+	told, err := c.tell(ctx, r, event, end)
+	if err != nil || !told {
+		return "", err
+	}
+	return event, nil
 }
 
 // freshFor is how long a first delivery is taken for the first: a consumer that
@@ -190,30 +201,34 @@ func (c *Committer) over(ctx context.Context, r *fulfillment.Result) (bool, erro
 const gone = ""
 
 // settle brings the request to where the result wants it, unless somebody else
-// moved it on, and returns the status that Connect has it in.
-func (c *Committer) settle(ctx context.Context, r *fulfillment.Result) (status, reason string, err error) {
-	var to target = assetTarget{c.Requests}
+// moved it on, and returns how Connect has it. What was seen of the request is
+// returned with an error, too.
+func (c *Committer) settle(ctx context.Context, r *fulfillment.Result) (end outcome, err error) {
+	var seen facts.About
+	defer func() { end.about = seen }()
+	var to target = assetTarget{c.Requests, &seen}
 	if r.Type.Tier() {
-		to = tierTarget{c.TierRequests}
+		to = tierTarget{c.TierRequests, &seen}
 	}
 	has, err := to.get(ctx, r.RequestID)
 	if connect.IsNotFound(err) {
-		return gone, "Connect does not know the request", nil
+		return outcome{status: gone, reason: "Connect does not know the request"}, nil
 	}
 	if err != nil {
-		return "", "", fmt.Errorf("read request %s: %w", r.RequestID, err)
+		return outcome{}, fmt.Errorf("read request %s: %w", r.RequestID, err)
 	}
 	if r.Replay > 0 {
-		return c.settleReplay(ctx, r, has)
+		status, reason, err := c.settleReplay(ctx, r, has)
+		return outcome{status: status, reason: reason}, err
 	}
 	if has.status != connect.StatusPending && !failpoint.Off(failpoint.NoRead) || r.Decision == fulfillment.Recheck {
-		return has.status, has.reason, nil
+		return outcome{status: has.status, reason: has.reason}, nil
 	}
-	out, err := (&act{Committer: c, to: to, r: r, has: has}).do(ctx)
+	end, err = (&act{Committer: c, to: to, r: r, has: has}).do(ctx)
 	if moved := (*connect.StateError)(nil); errors.As(err, &moved) {
-		return moved.Status, "", nil
+		return outcome{status: moved.Status}, nil
 	}
-	return out.status, out.reason, err
+	return end, err
 }
 
 // eventOf names the event by Connect's status; false where the episode goes on:
@@ -238,20 +253,6 @@ func eventOf(status string, r *fulfillment.Result) (fulfillment.Event, bool) {
 		return fulfillment.EventLeft, r.Decision == fulfillment.Recheck
 	}
 	return fulfillment.EventLeft, true
-}
-
-// publish appends the event, expecting that no other was published since the
-// closing was read.
-func (c *Committer) publish(ctx context.Context, r *fulfillment.Result, event fulfillment.Event, status, reason string, last uint64) error {
-	body := fulfillment.EventBody{
-		RequestID: r.RequestID, AssetID: r.AssetID, ProductID: r.ProductID, Type: r.Type,
-		Event: event, Episode: r.Episode, Status: status, Reason: reason, Time: c.now().UTC(),
-	}
-	if err := episode.PutEvent(ctx, c.Log, body, last); err != nil {
-		return err
-	}
-	failpoint.Here(failpoint.EventPublished, r.RequestID)
-	return nil
 }
 
 // retry brings a result back, or gives it to an operator where too many tries

@@ -96,11 +96,18 @@ func (b *bench) request(t *testing.T) connectsim.Request {
 	return r
 }
 
-// event is the one event there is.
+// event is the one event that closes the episode: the last there is.
 func (b *bench) event(t *testing.T) fulfillment.EventBody {
 	t.Helper()
-	if n := pipelinetest.Count(t, b.client, fulfillment.StreamEvents, ""); n != 1 {
-		t.Fatalf("%d events, want 1", n)
+	closing := 0
+	events := pipelinetest.Told(t, b.client, b.key)
+	for _, e := range events {
+		if e.Closes() {
+			closing++
+		}
+	}
+	if closing != 1 {
+		t.Fatalf("events %v, want one that closes", events)
 	}
 	return pipelinetest.Body[fulfillment.EventBody](t, b.client, fulfillment.StreamEvents, b.key.EventFilter())
 }

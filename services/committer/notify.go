@@ -8,6 +8,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/redact"
@@ -106,9 +107,9 @@ func notePause(err error, attempt int, now time.Time) time.Duration {
 
 // tell posts the note, if the request still stands as it says.
 func (n *Notifier) tell(ctx context.Context, note *note) error {
-	var to target = assetTarget{n.Requests}
+	var to target = assetTarget{n.Requests, new(facts.About)}
 	if note.key.Type.Tier() {
-		to = tierTarget{n.TierRequests}
+		to = tierTarget{n.TierRequests, new(facts.About)}
 	}
 	has, err := to.get(ctx, note.key.Request)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/headrace/headrace/pkg/connect"
+	"github.com/headrace/headrace/pkg/facts"
 )
 
 // Requests is what the committer needs of Connect for asset requests.
@@ -53,13 +54,18 @@ type target interface {
 	inquire(ctx context.Context, id, templateID string) (status string, err error)
 }
 
-type assetTarget struct{ Requests }
+// assetTarget notes the request as Connect showed it last, for the events.
+type assetTarget struct {
+	Requests
+	seen *facts.About
+}
 
 func (t assetTarget) get(ctx context.Context, id string) (*state, error) {
 	r, err := t.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	t.seen.Request = r
 	return &state{status: r.Status, reason: r.Reason, scope: ScopeAsset, params: r.Asset.Params}, nil
 }
 
@@ -68,31 +74,39 @@ func (t assetTarget) update(ctx context.Context, id string, params []connect.Par
 }
 
 func (t assetTarget) approve(ctx context.Context, id string, a connect.Approval) (string, error) {
-	return statusOf(t.Approve(ctx, id, a))
+	return t.acted(t.Approve(ctx, id, a))
 }
 
 func (t assetTarget) fail(ctx context.Context, id, reason string) (string, error) {
-	return statusOf(t.Fail(ctx, id, reason))
+	return t.acted(t.Fail(ctx, id, reason))
 }
 
 func (t assetTarget) inquire(ctx context.Context, id, templateID string) (string, error) {
-	return statusOf(t.Inquire(ctx, id, templateID))
+	return t.acted(t.Inquire(ctx, id, templateID))
 }
 
-func statusOf(r *connect.Request, err error) (string, error) {
+func (t assetTarget) acted(r *connect.Request, err error) (string, error) {
 	if err != nil {
 		return "", err
+	}
+	if r.Asset.ID != "" { // else the answer is less than what was read before
+		t.seen.Request = r
 	}
 	return r.Status, nil
 }
 
-type tierTarget struct{ TierRequests }
+// tierTarget notes what assetTarget does, as far as Connect's answers go.
+type tierTarget struct {
+	TierRequests
+	seen *facts.About
+}
 
 func (t tierTarget) get(ctx context.Context, id string) (*state, error) {
 	r, err := t.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	t.seen.Tier = r
 	scope := fmt.Sprintf("tier%d", max(r.Configuration.TierLevel, 1))
 	return &state{status: r.Status, reason: r.Reason, scope: scope, params: r.Params}, nil
 }
@@ -101,8 +115,16 @@ func (t tierTarget) update(ctx context.Context, id string, params []connect.Para
 	return t.UpdateParams(ctx, id, params)
 }
 
+// tierActive is the status of a tier configuration one of whose requests was
+// approved.
+const tierActive = "active"
+
 func (t tierTarget) approve(ctx context.Context, id string, a connect.Approval) (string, error) {
-	return connect.StatusApproved, t.Approve(ctx, id, a.TemplateID)
+	err := t.Approve(ctx, id, a.TemplateID)
+	if err == nil && t.seen.Tier != nil {
+		t.seen.Tier.Configuration.Status = tierActive
+	}
+	return connect.StatusApproved, err
 }
 
 func (t tierTarget) fail(ctx context.Context, id, reason string) (string, error) {

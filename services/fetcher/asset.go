@@ -14,6 +14,7 @@ import (
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/failpoint"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
@@ -88,7 +89,7 @@ func (f *Fetcher) asset(ctx context.Context, rows []connect.Row, horizon uint64,
 
 // oldest opens the row, or tells how the episode stands that is open.
 func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head, horizon uint64, t *tally) error {
-	due, err := f.due(ctx, row, head, horizon)
+	due, closing, err := f.due(ctx, row, head, horizon)
 	if err != nil {
 		return err
 	}
@@ -108,6 +109,9 @@ func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head
 			return err
 		}
 	case head.Key.Request == row.ID:
+		if err := f.Facts.Opened(ctx, storyOf(head.Key, head.Episode, head.Replay, row.Raw), closing); err != nil {
+			return err
+		}
 		if state, err = episode.StateOf(ctx, f.Log, head); err != nil {
 			return err
 		}
@@ -128,29 +132,36 @@ func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head
 // due reports whether the row opens a new episode: its asset has no head, or
 // the head's episode is closed by an event older than the listing. Where the
 // event may be younger than the row, the next poll decides. What was approved
-// or failed is final as a rule: a list may lag behind, so Connect is asked.
-func (f *Fetcher) due(ctx context.Context, row connect.Row, head episode.Head, horizon uint64) (bool, error) {
+// or failed is final as a rule: a list may lag behind, so Connect is asked. It
+// also returns how the events of the head's request stand.
+func (f *Fetcher) due(ctx context.Context, row connect.Row, head episode.Head, horizon uint64) (bool, episode.Closing, error) {
 	if head.Sequence == 0 {
-		return true, nil
+		return true, episode.Closing{}, nil
 	}
 	closing, err := episode.ClosingOf(ctx, f.Log, head.Key)
 	if err != nil {
-		return false, err
+		return false, closing, err
 	}
-	if !closing.Covers(head.Episode) || closing.Sequence > horizon {
-		return false, nil
+	// Something told of a later episode than the head's: the head is not the last.
+	if !closing.Covers(head.Episode) || closing.Open() > head.Episode || closing.Sequence > horizon {
+		return false, closing, nil
 	}
 	reopens := closing.Event == fulfillment.EventInquiring || closing.Event == fulfillment.EventLeft
 	if reopens || head.Key.Request != row.ID {
-		return true, nil
+		return true, closing, nil
 	}
 	status, err := f.Status(ctx, head.Key)
 	if err != nil || status != connect.StatusPending {
-		return false, err
+		return false, closing, err
 	}
 	f.Logger.WithFields(logrus.Fields{"request_id": row.ID, "request_type": row.Type, "asset_id": row.AssetID, "product_id": row.ProductID}).
 		Warnf("request was %s and is pending in Connect again: it is processed afresh", closing.Event)
-	return true, nil
+	return true, closing, nil
+}
+
+// storyOf begins the story of an episode of a request.
+func storyOf(key fulfillment.Key, number uint64, round int, body []byte) facts.Story {
+	return facts.Story{Key: key, Episode: number, Replay: round > 0, About: facts.AboutBody(key.Type, body)}
 }
 
 // open publishes the row as the asset's new head.
@@ -165,7 +176,7 @@ func (f *Fetcher) open(ctx context.Context, row connect.Row, head episode.Head, 
 		opts = append(opts, stream.CancelSchedule(head.Key.Subject(fulfillment.RootSchedules)))
 	}
 	failpoint.Here(failpoint.Listed, row.ID)
-	_, err := f.Log.Append(ctx, stream.Message{
+	seq, err := f.Log.Append(ctx, stream.Message{
 		Subject: key.Subject(fulfillment.RootRequests), ID: id, Body: row.Raw,
 		Header: fulfillment.Envelope{
 			ID: id, Kind: "requested", Schema: fulfillment.RequestSchema(key.Type), Key: key, Attempt: 1, Time: f.now(),
@@ -187,6 +198,9 @@ func (f *Fetcher) open(ctx context.Context, row connect.Row, head episode.Head, 
 	f.Logger.WithFields(map[string]any{
 		"request_id": row.ID, "request_type": row.Type, "asset_id": row.AssetID, "product_id": row.ProductID,
 	}).Debug("request published")
+	if _, err := f.Facts.Tell(ctx, storyOf(key, seq, 0, row.Raw)); err != nil {
+		return fmt.Errorf("tell that %s was received: %w", row.ID, err)
+	}
 	return nil
 }
 

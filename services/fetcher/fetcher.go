@@ -3,12 +3,15 @@
 //	consumes   requests that no service takes (durable unclaimed, headers only)
 //	calls      Connect: lists pending requests and tier configuration requests
 //	publishes  fulfillment.requests.<type>.<product>.<asset>.<request>,
+//	           fulfillment.events.<type>.<event>.… for received and answered,
 //	           fulfillment.dead.type.… for types that are not known,
 //	           fulfillment.dead.decode.… for rows that can't be read
 //
 // A request is published once per episode, however often it is listed, after a
 // restart too, and with several fetchers running: publishing expects the head
-// of the asset that was read before, so of two fetchers one wins.
+// of the asset that was read before, so of two fetchers one wins. That a request
+// was received, or answered, is told once for each episode; should the fetcher
+// die in between, the next poll or whoever tells of the episode next makes it good.
 package fetcher
 
 import (
@@ -23,6 +26,7 @@ import (
 
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/upstream"
@@ -52,6 +56,7 @@ type Recorder interface {
 type Config struct {
 	Log          Log
 	Dead         *deadletter.Writer
+	Facts        *facts.Teller // nil is one that lets out no personal data
 	Requests     List
 	TierRequests List
 	// Status asks Connect where a request stands; "" is one it does not know.
@@ -90,6 +95,9 @@ type Fetcher struct {
 func New(c Config) *Fetcher {
 	if c.Polled == nil {
 		c.Polled = func(Poll, error) {}
+	}
+	if c.Facts == nil {
+		c.Facts = facts.New(c.Log, facts.Rules{})
 	}
 	c.Concurrency = max(c.Concurrency, 1)
 	if c.Drain <= 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
@@ -140,12 +141,15 @@ func (f *Fetcher) discardAgain(ctx context.Context, head episode.Head) (bool, er
 	if err != nil || !ok {
 		return false, err
 	}
-	closing, err := episode.ClosingOf(ctx, f.Log, head.Key)
-	if err != nil || closing.Covers(head.Episode) {
-		return true, err
-	}
-	if err := episode.PutEvent(ctx, f.Log, body, closing.Last); err != nil && !errors.Is(err, stream.ErrConflict) {
+	told, err := f.Facts.Tell(ctx, facts.Story{
+		Key: head.Key, Episode: head.Episode, Replay: head.Replay > 0, Events: []fulfillment.Event{body.Event},
+		Status: body.Status, Reason: body.Reason, About: facts.AboutBody(head.Key.Type, head.Stored.Body), Time: body.Time,
+	})
+	if err != nil && !errors.Is(err, stream.ErrConflict) {
 		return false, err
+	}
+	if !told {
+		return true, nil
 	}
 	f.Logger.WithField("request_id", head.Key.Request).Warn("the event of a discarded request was deleted; it is published again")
 	return true, nil

@@ -34,7 +34,8 @@ func arrows() map[string]string {
 		"pkg/stream/traps":       "",
 		"pkg/vendorapi":          "pkg/failpoint pkg/connect pkg/guard pkg/upstream",
 		// What the services share.
-		"pkg/deadletter":   "pkg/failpoint pkg/episode pkg/fulfillment pkg/redact pkg/stream",
+		"pkg/facts":        "pkg/connect pkg/failpoint pkg/episode pkg/fulfillment pkg/redact pkg/stream",
+		"pkg/deadletter":   "pkg/facts pkg/failpoint pkg/episode pkg/fulfillment pkg/redact pkg/stream",
 		"pkg/episode":      "pkg/failpoint pkg/fulfillment pkg/stream",
 		"pkg/ledger":       "pkg/episode pkg/fulfillment pkg/redact pkg/stream",
 		"pkg/processor":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/redact pkg/stream pkg/upstream pkg/vendorapi",
@@ -47,7 +48,7 @@ func arrows() map[string]string {
 		"pkg/connectsim/rql": "",
 		"pkg/vendorsim":      "pkg/simfault",
 		// The services, none of which knows another.
-		"services/fetcher":    "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream",
+		"services/fetcher":    "pkg/facts pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/stream pkg/upstream",
 		"services/purchase":   decider + " pkg/failpoint",
 		"services/change":     decider,
 		"services/cancel":     decider,
@@ -57,11 +58,11 @@ func arrows() map[string]string {
 		"services/renew":      decider,
 		"services/transfer":   decider,
 		"services/tierconfig": decider,
-		"services/committer":  "pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/redact pkg/stream pkg/upstream",
+		"services/committer":  "pkg/facts pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/redact pkg/stream pkg/upstream",
 		// Where it is all put together, and what a vendor's own program begins with.
 		"pkg/headrace":      "pkg/fulfillment pkg/processor services/headrace/app services/headrace/cli",
 		"services/headrace": "pkg/headrace",
-		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/fulfillment pkg/guard pkg/processor pkg/profile pkg/stream pkg/telemetry pkg/upstream pkg/upstream/board pkg/vendorapi " +
+		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/facts pkg/fulfillment pkg/guard pkg/processor pkg/profile pkg/stream pkg/telemetry pkg/upstream pkg/upstream/board pkg/vendorapi " +
 			"services/adjustment services/cancel services/change services/committer services/fetcher services/purchase services/renew " +
 			"services/resume services/suspend services/tierconfig services/transfer",
 		"services/headrace/cli": "pkg/broker pkg/config pkg/connect pkg/connectsim pkg/deadletter pkg/fulfillment pkg/ledger pkg/processor pkg/profile pkg/replay pkg/stream pkg/telemetry pkg/vendorsim " +

@@ -8,6 +8,7 @@ import (
 
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/processor"
@@ -46,16 +47,17 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 		}
 		profiles = a.handled(profiles)
 	}
-	dead := deadletter.NewWriter(client, a.dead)
+	teller := facts.New(client, facts.Rules{Personal: a.cfg.EventsPersonalData, Tenant: a.tenantParam()})
+	dead := deadletter.NewWriter(client, a.dead).Telling(teller.OfLetter)
 	run := []func(context.Context) error{a.board.Run, func(ctx context.Context) error { return a.probe(ctx, con) }}
 	for _, name := range services {
 		switch name {
 		case Fetcher:
-			f := a.fetcher(client, con, dead)
+			f := a.fetcher(client, con, dead, teller)
 			client.Handle(stream.DurableUnclaimed, a.cfg.Concurrency.For(name), f.Unclaimed)
 			run = append(run, f.Run, f.Watch)
 		case Committer:
-			client.Handle(stream.DurableCommitter, a.cfg.Concurrency.For(name), a.committer(client, con, dead).Handle)
+			client.Handle(stream.DurableCommitter, a.cfg.Concurrency.For(name), a.committer(client, con, dead, teller).Handle)
 			a.notify(client, con)
 		default:
 			d, err := decider(name)
@@ -73,18 +75,18 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 	return run, nil
 }
 
-func (a *App) fetcher(client *stream.Client, con *connect.Client, dead *deadletter.Writer) *fetcher.Fetcher {
+func (a *App) fetcher(client *stream.Client, con *connect.Client, dead *deadletter.Writer, teller *facts.Teller) *fetcher.Fetcher {
 	return fetcher.New(fetcher.Config{
-		Log: client, Dead: dead, Requests: con.Requests.List, TierRequests: con.TierRequests.List,
+		Log: client, Dead: dead, Facts: teller, Requests: con.Requests.List, TierRequests: con.TierRequests.List,
 		Status: statusOf(con), Follow: client.Follow, Consumer: client.ConsumerState, Drain: a.cfg.DrainTimeout,
 		Products: a.cfg.Products, Interval: a.cfg.Connect.PollInterval, Concurrency: a.cfg.Concurrency.For(Fetcher),
 		Metrics: a.metrics, Logger: a.log, Polled: a.polled, DryRun: a.cfg.DryRun,
 	})
 }
 
-func (a *App) committer(client *stream.Client, con *connect.Client, dead *deadletter.Writer) *committer.Committer {
+func (a *App) committer(client *stream.Client, con *connect.Client, dead *deadletter.Writer, teller *facts.Teller) *committer.Committer {
 	return committer.New(committer.Config{
-		Log: client, Dead: dead, Requests: con.Requests, TierRequests: con.TierRequests,
+		Log: client, Dead: dead, Facts: teller, Requests: con.Requests, TierRequests: con.TierRequests,
 		Templates: committer.NewTemplates(con.Templates.List, templateTTL),
 		Assets:    con.Assets, Adjustments: con.Requests,
 		Metrics: a.metrics, Logger: a.log, DryRun: a.cfg.DryRun,

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -53,6 +54,24 @@ func (a *App) configured() (processor.Profiles, error) {
 		a.health.Set(a.vendorPart(endpoint), true, false, "not called yet")
 	}
 	return set.Profiles(o)
+}
+
+// tenantParam is the parameter that holds the tenant's id of a product's
+// subscriptions, for the events. A process that carries nothing out can do
+// without the profiles.
+func (a *App) tenantParam() func(product string) string {
+	set := new(profile.Set)
+	if a.cfg.Profiles != "" {
+		loaded, err := profile.Load(a.cfg.Profiles, a.cfg.Vendor)
+		if err != nil {
+			a.log.WithError(err).Warn("the profiles can't be read: events take " + processor.DefaultTenantParam + " for the tenant's id")
+		} else {
+			set = loaded
+		}
+	}
+	return func(product string) string {
+		return cmp.Or(set.TenantParam(product), processor.DefaultTenantParam)
+	}
 }
 
 func (a *App) vendor() (processor.Vendor, *upstream.Upstream, error) {

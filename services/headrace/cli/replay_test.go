@@ -64,9 +64,9 @@ func approved(t *testing.T, p *Program) *stream.Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	if err := episode.PutEvent(t.Context(), c, fulfillment.EventBody{
+	if _, err := episode.PutEvent(t.Context(), c, fulfillment.EventBody{
 		RequestID: "PR-8", AssetID: "AS-8", ProductID: "PRD-1", Type: fulfillment.Change, Event: fulfillment.EventApproved, Episode: 3,
-	}, 0); err != nil {
+	}, episode.Closing{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := episode.PutResult(t.Context(), c, fulfillment.Result{

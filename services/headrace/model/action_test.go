@@ -87,7 +87,7 @@ func (w *world) create(t *rapid.T) {
 	}
 	w.created++
 	order.Created = w.started.Add(time.Duration(w.created) * time.Second)
-	q := &request{id: w.connect.AddRequest(order), asset: id, typ: fulfillment.Type(order.Type), decided: map[uint64]bool{}}
+	q := &request{id: w.connect.AddRequest(order), asset: id, typ: fulfillment.Type(order.Type), decided: map[uint64]bool{}, approves: map[uint64]bool{}}
 	w.requests[q.id] = q
 	a.requests = append(a.requests, q)
 	w.t.Logf("created %s %s", q.typ, q.id)

@@ -22,13 +22,14 @@ type book struct {
 	messages  []*message          // that a handler gets, in the order of storing
 	schedules map[string]*message // not yet fired, by subject
 	letters   map[string]bool     // what letters are about
+	stored    map[uint64]bool     // their sequences
 	appends   int
 }
 
 func newBook() book {
 	return book{
 		requests: map[string]*request{}, assets: map[string]*asset{},
-		schedules: map[string]*message{}, letters: map[string]bool{},
+		schedules: map[string]*message{}, letters: map[string]bool{}, stored: map[uint64]bool{},
 	}
 }
 
@@ -67,6 +68,9 @@ type request struct {
 	closed    uint64 // the last episode that an event closed
 	creations int
 	decided   map[uint64]bool // episodes with a final result
+	approves  map[uint64]bool // those whose result is approve
+	told      []string        // of the open episode, as in the events' ids
+	inquiring bool            // was the last event that closed
 	discarded bool
 }
 
@@ -96,7 +100,7 @@ func (w *world) appended(m stream.Message, seq uint64) {
 		return
 	}
 	if strings.HasPrefix(m.Subject, fulfillment.RootDead+".") {
-		w.buried(m)
+		w.buried(m, seq)
 		return
 	}
 	root, key, err := fulfillment.ParseSubject(m.Subject)
@@ -153,10 +157,11 @@ func (w *world) decided(m stream.Message, key fulfillment.Key) {
 		w.violate("episode %d of %s is decided twice", r.Episode, q.id)
 	}
 	q.decided[r.Episode] = q.decided[r.Episode] || r.Decision.Final()
+	q.approves[r.Episode] = r.Decision == fulfillment.Approve
 }
 
 // published: each episode is closed once, never an older one after a later, and
-// by what is true.
+// by what is true; within it, each fact is told once and in order.
 func (w *world) published(m stream.Message) {
 	var e fulfillment.EventBody
 	if err := json.Unmarshal(m.Body, &e); err != nil {
@@ -170,6 +175,47 @@ func (w *world) published(m stream.Message) {
 	if a.open != q || a.episode != e.Episode {
 		w.violate("event %s of episode %d of %s, which is not open", e.Event, e.Episode, q.id)
 	}
+	w.inOrder(q, e, strings.TrimPrefix(m.ID, fulfillment.StepID(q.id, e.Episode, "")))
+	if e.Event.Closes() {
+		w.closed(q, e)
+		q.closed, q.told, q.inquiring = e.Episode, nil, e.Event == fulfillment.EventInquiring
+		a.open = nil
+	}
+}
+
+// inOrder: an episode begins with the fact that it was opened, no fact is told
+// twice, and nothing is told before what it rests on.
+func (w *world) inOrder(q *request, e fulfillment.EventBody, step string) {
+	opening := string(fulfillment.EventReceived)
+	if q.inquiring {
+		opening = string(fulfillment.EventAnswered)
+	}
+	if (len(q.told) == 0) != (step == opening) {
+		w.violate("event %s of %s after %v, where the episode begins with %s", step, q.id, q.told, opening)
+	}
+	if slices.Contains(q.told, step) {
+		w.violate("event %s of episode %d of %s is told twice", step, e.Episode, q.id)
+	}
+	of := fulfillment.SubscriptionEvent(e.Type)
+	switch {
+	case e.Event == fulfillment.EventProvisioned && !w.didIt(q):
+		w.violate("%s is provisioned, and the vendor did not do it", q.id)
+	case e.Event == of && w.statusOf(q.id) != "approved":
+		w.violate("event %s of %s, which is %s in Connect", e.Event, q.id, w.statusOf(q.id))
+	case (e.Event == of || e.Event == fulfillment.EventApproved) && q.approves[e.Episode] && !slices.Contains(q.told, "provisioned"):
+		w.violate("event %s of %s, and nobody was told that it is provisioned: %v", e.Event, q.id, q.told)
+	case e.Event == fulfillment.EventApproved && !slices.Contains(q.told, string(of)):
+		w.violate("event %s of %s, and not %s: %v", e.Event, q.id, of, q.told)
+	case e.Event == fulfillment.EventProvisioned && slices.Contains(q.told, string(of)):
+		w.violate("event %s of %s after %s", e.Event, q.id, of)
+	case e.Letter != 0 && !w.stored[e.Letter]:
+		w.violate("event %s of %s, and there is no letter %d", e.Event, q.id, e.Letter)
+	}
+	q.told = append(q.told, step)
+}
+
+// closed: an episode is closed by what is true.
+func (w *world) closed(q *request, e fulfillment.EventBody) {
 	status := w.statusOf(q.id)
 	switch e.Event {
 	case fulfillment.EventApproved, fulfillment.EventFailed:
@@ -182,14 +228,12 @@ func (w *world) published(m stream.Message) {
 		}
 	case fulfillment.EventDiscarded:
 		q.discarded, q.touched = true, true
-	case fulfillment.EventLeft, fulfillment.EventReplayed:
+	default:
 	}
-	q.closed = e.Episode
-	a.open = nil
 }
 
 // buried: one letter about a message.
-func (w *world) buried(m stream.Message) {
+func (w *world) buried(m stream.Message, seq uint64) {
 	var l fulfillment.Letter
 	if err := json.Unmarshal(m.Body, &l); err != nil {
 		w.violate("dead letter: %v", err)
@@ -203,7 +247,7 @@ func (w *world) buried(m stream.Message) {
 	if w.letters[about] {
 		w.violate("a second dead letter about message %d of %s (%s)", l.Sequence, l.Stream, l.RequestID)
 	}
-	w.letters[about] = true
+	w.letters[about], w.stored[seq] = true, true
 }
 
 // tellsConnect judges a call that Connect is about to get.

@@ -89,6 +89,9 @@ func (w *world) held(a *asset) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if len(q.told) == 0 || !strings.HasSuffix(q.told[len(q.told)-1], "/"+letter.ID) {
+		w.violate("nobody was told that %s is held, letter %s: %v", q.id, letter.ID, q.told)
+	}
 	if !w.excused(a, q, letter.Reason) {
 		w.violate("%s is held without need: %s", q.id, letter.Reason)
 	}

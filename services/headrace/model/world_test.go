@@ -13,6 +13,7 @@ import (
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/connectsim"
 	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/processor"
@@ -126,7 +127,7 @@ func newWorld(ctx context.Context, t *rapid.T, g *ground, keyed bool) *world {
 	w.vendor = vendorsim.New(vendorsim.Options{Idempotency: mode, Now: w.now})
 	g.connect.Store(w.connect)
 	g.vendor.Store(w.vendor)
-	w.dead = deadletter.NewWriter(w.journal, nil)
+	w.dead = deadletter.NewWriter(w.journal, nil).Telling(facts.New(w.journal, facts.Rules{}).OfLetter)
 	w.assemble()
 	return w
 }

@@ -1,0 +1,220 @@
+package facts
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/headrace/headrace/pkg/episode"
+	"github.com/headrace/headrace/pkg/failpoint"
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// Teller publishes events. It is safe for concurrent use.
+type Teller struct {
+	log   episode.Writer
+	rules Rules
+	now   func() time.Time
+}
+
+// New returns a Teller to log that lets out what the rules let out.
+func New(log episode.Writer, rules Rules) *Teller {
+	if rules.Tenant == nil {
+		rules.Tenant = func(string) string { return defaultTenant }
+	}
+	return &Teller{log: log, rules: rules, now: time.Now}
+}
+
+// Story is what is to be told of one episode of a request.
+type Story struct {
+	Key     fulfillment.Key
+	Episode uint64
+	// Replay says that an approved request is carried out again: of that, only
+	// how it ends is told, and that it is held.
+	Replay bool
+	// Events are to be told in this order; what was told before is passed over.
+	// That the episode was opened is told first in any case.
+	Events []fulfillment.Event
+	// Status is Connect's word for the request at the last of the events; before,
+	// it was pending.
+	Status string
+	Reason string
+	About  About
+	// Stage and Letter go with held and dead.
+	Stage  fulfillment.Stage
+	Letter uint64
+	Time   time.Time // of the fact; zero is now
+	// Deed is what an operator did, if the last event comes from that.
+	Deed *fulfillment.Deed
+}
+
+// Tell publishes what of the story was not told yet, and reports whether the
+// last of its events is among that. Of an episode that is closed nothing is told
+// any more. It may be called again after any error, and by several at once.
+func (t *Teller) Tell(ctx context.Context, s Story) (bool, error) {
+	const most = 20 // each time, somebody else has told something of this one request
+	var err error
+	for range most {
+		var told bool
+		if told, err = t.tell(ctx, s); !errors.Is(err, stream.ErrConflict) {
+			return told, err
+		}
+	}
+	return false, err
+}
+
+// Opened tells that an episode was opened, where that is missing. Closing is how
+// the request's events stand.
+func (t *Teller) Opened(ctx context.Context, s Story, closing episode.Closing) error {
+	if s.Replay || closing.Covers(s.Episode) || len(closing.Steps(s.Episode)) > 0 {
+		return nil
+	}
+	_, err := t.Tell(ctx, s)
+	return err
+}
+
+// tell is one try, which fails with stream.ErrConflict where somebody else tells
+// something of the request at the same time.
+func (t *Teller) tell(ctx context.Context, s Story) (bool, error) {
+	at, err := episode.ClosingOf(ctx, t.log, s.Key)
+	if err != nil {
+		return false, err
+	}
+	over := at.Covers(s.Episode)
+	if over && !failpoint.Off(failpoint.NoEvent) {
+		return false, nil
+	}
+	events := s.Events
+	if len(at.Steps(s.Episode)) == 0 && !s.Replay && !over {
+		events = append([]fulfillment.Event{opening(at)}, events...)
+	}
+	last := false
+	for i, e := range events {
+		last = !s.told(at.Steps(s.Episode), e)
+		if !last {
+			continue
+		}
+		var extra []episode.Header
+		if i == len(events)-1 {
+			if extra, err = t.deed(s); err != nil {
+				return false, err
+			}
+		}
+		if at, err = episode.PutEvent(ctx, t.log, t.body(s, e), at, extra...); err != nil {
+			return false, err
+		}
+		if i < len(events)-1 {
+			failpoint.Here(failpoint.FactTold, s.Key.Request)
+		}
+	}
+	return last, nil
+}
+
+// opening is the fact that a new episode begins with.
+func opening(before episode.Closing) fulfillment.Event {
+	if before.Event == fulfillment.EventInquiring {
+		return fulfillment.EventAnswered
+	}
+	return fulfillment.EventReceived
+}
+
+// told reports whether e is among the steps. Letters are told in their order, so
+// a later one says that of an earlier there is nothing to tell.
+func (s Story) told(steps []string, e fulfillment.Event) bool {
+	if !repeats(e) {
+		return slices.Contains(steps, string(e))
+	}
+	return slices.ContainsFunc(steps, func(step string) bool {
+		name, number, _ := strings.Cut(step, "/")
+		letter, err := strconv.ParseUint(number, 10, 64)
+		return err == nil && repeats(fulfillment.Event(name)) && letter >= s.Letter
+	})
+}
+
+// repeats reports whether a fact may be told several times of one episode.
+func repeats(e fulfillment.Event) bool {
+	return e == fulfillment.EventHeld || e == fulfillment.EventDead
+}
+
+// pending is Connect's word for a request that is not finished.
+const pending = "pending"
+
+// body is what is published of one event.
+func (t *Teller) body(s Story, e fulfillment.Event) fulfillment.EventBody {
+	b := t.rules.blocks(s.Key, s.About)
+	b.RequestID, b.AssetID, b.ProductID, b.Type = s.Key.Request, s.Key.Asset, s.Key.Product, s.Key.Type
+	b.Event, b.Episode, b.Status, b.Time = e, s.Episode, s.Status, t.now().UTC()
+	if !s.Time.IsZero() && (e.Closes() || repeats(e)) {
+		b.Time = s.Time.UTC()
+	}
+	switch e {
+	case fulfillment.EventReceived, fulfillment.EventAnswered:
+		b.Status = pending
+		return b
+	case fulfillment.EventProvisioned:
+		b.Status = pending
+	case fulfillment.EventHeld, fulfillment.EventDead:
+		b.Stage, b.Letter = s.Stage, s.Letter
+	default:
+	}
+	b.Reason = t.rules.text(s, s.Reason)
+	return b
+}
+
+// deed is the header of the story's deed, whose note is for others to read, too.
+func (t *Teller) deed(s Story) ([]episode.Header, error) {
+	if s.Deed == nil {
+		return nil, nil
+	}
+	d := *s.Deed
+	d.Note = t.rules.text(s, d.Note)
+	b, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("encode deed: %w", err)
+	}
+	return []episode.Header{{Name: fulfillment.HeaderDeed, Value: string(b)}}, nil
+}
+
+// OfLetter tells of a dead letter of this sequence: of an open episode of a
+// request that was taken in, and that is known. What was never taken in, such as
+// a row of Connect's list that can't be read, is a dead letter and no event.
+func (t *Teller) OfLetter(ctx context.Context, l *fulfillment.Letter, sequence uint64) error {
+	key := l.Key()
+	if key.Request == "" || key.Asset == "" || key.Product == "" || key.Type == "" || l.Stream == "" || l.Stage == fulfillment.StageAudit {
+		return nil
+	}
+	head, err := episode.HeadOf(ctx, t.log, key.Asset)
+	if err != nil {
+		return err
+	}
+	// Of what can't be read, the number of the episode can't be read either.
+	if head.Key != key || l.Stage != fulfillment.StageDecode && head.Episode != l.Episode {
+		return nil
+	}
+	e := fulfillment.EventDead
+	if l.Stage == fulfillment.StageHold {
+		e = fulfillment.EventHeld
+	}
+	status := pending
+	if head.Replay > 0 {
+		status = "approved" // and only to be carried out again
+	}
+	reason := l.Reason
+	if l.Stage == fulfillment.StageDecode { // it may quote what nobody could judge
+		reason = fmt.Sprintf("a message about it can't be read: dead letter %d says more", sequence)
+	}
+	_, err = t.Tell(ctx, Story{
+		Key: key, Episode: head.Episode, Replay: head.Replay > 0, Events: []fulfillment.Event{e}, Status: status, Reason: reason,
+		About: AboutBody(key.Type, head.Stored.Body), Stage: l.Stage, Letter: sequence, Time: l.Time,
+	})
+	if err != nil {
+		return fmt.Errorf("tell of dead letter %d: %w", sequence, err)
+	}
+	return nil
+}
