@@ -73,7 +73,7 @@ func closeEpisode(ctx context.Context, o Operator, e Entry, head episode.Head, d
 	}
 	return facts.New(o, facts.Rules{}).Tell(ctx, facts.Story{
 		Key: head.Key, Episode: head.Episode, Replay: head.Replay > 0, Events: []fulfillment.Event{fulfillment.EventDiscarded},
-		Status: status, Reason: deed.Note, About: facts.AboutBody(head.Key.Type, head.Stored.Body), Time: now, Deed: deed,
+		Status: status, Reason: deed.Note, Plain: true, About: facts.AboutBody(head.Key.Type, head.Stored.Body), Time: now, Deed: deed,
 	})
 }
 

@@ -114,8 +114,11 @@ func personal(a About) []string {
 
 // text is a text of the story without what may not leave.
 func (r Rules) text(s Story, text string) string {
-	if text == "" {
+	switch {
+	case text == "":
 		return ""
+	case s.About.Unknown() && !s.Plain:
+		return redact.Mark
 	}
 	secrets := new(redact.Secrets)
 	_, out := r.parameters(s.Key.Product, s.About)

@@ -45,7 +45,10 @@ type Story struct {
 	// it was pending.
 	Status string
 	Reason string
-	About  About
+	// Plain says that the reason is somebody's own words, and quotes nobody: it may
+	// be told also where nobody can say what may not leave.
+	Plain bool
+	About About
 	// Stage and Letter go with held and dead.
 	Stage  fulfillment.Stage
 	Letter uint64
@@ -211,7 +214,8 @@ func (t *Teller) OfLetter(ctx context.Context, l *fulfillment.Letter, sequence u
 	}
 	_, err = t.Tell(ctx, Story{
 		Key: key, Episode: head.Episode, Replay: head.Replay > 0, Events: []fulfillment.Event{e}, Status: status, Reason: reason,
-		About: AboutBody(key.Type, head.Stored.Body), Stage: l.Stage, Letter: sequence, Time: l.Time,
+		Plain: l.Stage == fulfillment.StageDecode, About: AboutBody(key.Type, head.Stored.Body),
+		Stage: l.Stage, Letter: sequence, Time: l.Time,
 	})
 	if err != nil {
 		return fmt.Errorf("tell of dead letter %d: %w", sequence, err)

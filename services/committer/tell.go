@@ -24,7 +24,7 @@ func (c *Committer) tell(ctx context.Context, r *fulfillment.Result, event fulfi
 	}
 	told, err := c.Facts.Tell(ctx, facts.Story{
 		Key: r.Key(), Episode: r.Episode, Replay: r.Replay > 0, Events: before(r, event),
-		Status: end.status, Reason: end.reason, About: about,
+		Status: end.status, Reason: end.reason, Plain: end.status == gone, About: about,
 	})
 	if err != nil {
 		return false, err

@@ -143,7 +143,7 @@ func (f *Fetcher) discardAgain(ctx context.Context, head episode.Head) (bool, er
 	}
 	told, err := f.Facts.Tell(ctx, facts.Story{
 		Key: head.Key, Episode: head.Episode, Replay: head.Replay > 0, Events: []fulfillment.Event{body.Event},
-		Status: body.Status, Reason: body.Reason, About: facts.AboutBody(head.Key.Type, head.Stored.Body), Time: body.Time,
+		Status: body.Status, Reason: body.Reason, Plain: true, About: facts.AboutBody(head.Key.Type, head.Stored.Body), Time: body.Time,
 	})
 	if err != nil && !errors.Is(err, stream.ErrConflict) {
 		return false, err

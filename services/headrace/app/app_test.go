@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/headrace/headrace/pkg/connectsim"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/simfault"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/vendorsim"
@@ -69,6 +71,34 @@ func TestApp_TwoOfEverything_PublishAndCommitOnce(t *testing.T) {
 	c := w.client()
 	w.once(c, fulfillment.StreamRequests, fulfillment.RootRequests+".>", 105)
 	w.once(c, fulfillment.StreamEvents, fulfillment.RootEvents+".*.approved.>", 105) // five of them of tiers
+	w.inOrder(c)
+}
+
+// inOrder fails if the events of any request are not those that may be.
+func (w *world) inOrder(c *stream.Client) {
+	w.t.Helper()
+	for _, events := range w.told(c) {
+		for _, wrong := range pipelinetest.Disorder(events) {
+			w.t.Error(wrong)
+		}
+	}
+}
+
+// told are the events of each request.
+func (w *world) told(c *stream.Client) map[string][]fulfillment.EventBody {
+	w.t.Helper()
+	all := map[string][]fulfillment.EventBody{}
+	for m, err := range c.Read(w.t.Context(), fulfillment.StreamEvents, "", 1) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		var e fulfillment.EventBody
+		if err := json.Unmarshal(m.Body, &e); err != nil {
+			w.t.Fatal(err)
+		}
+		all[e.RequestID] = append(all[e.RequestID], e)
+	}
+	return all
 }
 
 // once fails unless the stream holds want messages below filter, each on a

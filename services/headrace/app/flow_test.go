@@ -12,6 +12,7 @@ import (
 	"github.com/headrace/headrace/pkg/connectsim"
 	"github.com/headrace/headrace/pkg/deadletter"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/simfault"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/vendorsim"
@@ -110,13 +111,14 @@ func (f *flow) held(id string) string {
 	return reason
 }
 
-// events are those of the request so far, once there are as many as wanted;
-// each is of a later episode than the one before.
+// events are those of the request that close an episode, once there are as many
+// as wanted; each is of a later episode than the one before, and all events are in
+// order.
 func (f *flow) events(id string, want ...fulfillment.Event) []fulfillment.EventBody {
 	f.t.Helper()
-	var found []fulfillment.EventBody
+	var found, all []fulfillment.EventBody
 	f.until("events of "+id, func() bool {
-		found = nil
+		found, all = nil, nil
 		for m, err := range f.client.Read(f.t.Context(), fulfillment.StreamEvents, fulfillment.RootEvents+".*.*.*.*."+id, 1) {
 			if err != nil {
 				f.t.Fatal(err)
@@ -125,10 +127,15 @@ func (f *flow) events(id string, want ...fulfillment.Event) []fulfillment.EventB
 			if err := json.Unmarshal(m.Body, &e); err != nil {
 				f.t.Fatal(err)
 			}
-			found = append(found, e)
+			if all = append(all, e); e.Event.Closes() {
+				found = append(found, e)
+			}
 		}
 		return len(found) >= len(want)
 	})
+	for _, wrong := range pipelinetest.Disorder(all) {
+		f.t.Error(wrong)
+	}
 	var names []fulfillment.Event
 	for i, e := range found {
 		names = append(names, e.Event)

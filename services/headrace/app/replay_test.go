@@ -96,7 +96,8 @@ func TestReplay_ResultsThatTheCommitterLost_CommittedOnceAndNoVendorCalled(t *te
 	if !w.settled() {
 		t.Errorf("after the replay: %v", w.connect.Counts())
 	}
-	w.once(c, fulfillment.StreamEvents, "", requests)
+	w.once(c, fulfillment.StreamEvents, fulfillment.RootEvents+".*.approved.>", requests)
+	w.inOrder(c)
 	if n := len(w.vendor.Operations()); n != calls {
 		t.Errorf("the vendor was called %d times more", n-calls)
 	}

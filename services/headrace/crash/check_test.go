@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/vendorsim"
 )
@@ -99,6 +100,15 @@ func (r *records) counts(id string) map[fulfillment.Event]int {
 		n[e.Event]++
 	}
 	return n
+}
+
+// subscriptionEvent is what becomes of the request's subscription if it is
+// approved.
+func (r *records) subscriptionEvent(id string) fulfillment.Event {
+	for _, e := range r.events[id] {
+		return fulfillment.SubscriptionEvent(e.Type)
+	}
+	return ""
 }
 
 // audit is one look at the books of all.
@@ -191,6 +201,9 @@ func (a *audit) twice() *audit {
 	for _, c := range a.load.chains {
 		for _, id := range c.requests {
 			counts := a.records.counts(id)
+			for _, wrong := range pipelinetest.Disorder(a.records.events[id]) {
+				a.add(disordered, c, "%s", wrong)
+			}
 			if most := max(counts[fulfillment.EventApproved], counts[fulfillment.EventFailed], len(a.records.letters[id])); most > 1 {
 				a.add(doubled, c, "%s is told %d times", id, most)
 			}
@@ -245,16 +258,22 @@ func (a *audit) end(c *chain, id string, first bool) {
 // told looks at the events of a request; event is that of its end, "" for none.
 func (a *audit) told(c *chain, id string, event fulfillment.Event, first bool) {
 	counts := a.records.counts(id)
-	expected := map[fulfillment.Event]int{}
+	expected := map[fulfillment.Event]int{fulfillment.EventReceived: 1}
 	if event != "" {
 		expected[event] = 1
 	}
-	if c.kind == forgetful && first {
-		expected[fulfillment.EventInquiring] = 1
+	if event == fulfillment.EventApproved {
+		expected[a.records.subscriptionEvent(id)] = 1
+		expected[fulfillment.EventProvisioned] = 1
 	}
-	for _, e := range []fulfillment.Event{
-		fulfillment.EventApproved, fulfillment.EventFailed, fulfillment.EventInquiring, fulfillment.EventLeft, fulfillment.EventDiscarded,
-	} {
+	for _, l := range a.records.letters[id] {
+		expected[map[bool]fulfillment.Event{true: fulfillment.EventHeld, false: fulfillment.EventDead}[l.Stage == fulfillment.StageHold]]++
+	}
+	if c.kind == forgetful && first {
+		expected[fulfillment.EventInquiring], expected[fulfillment.EventAnswered] = 1, 1
+	}
+	for _, f := range fulfillment.Facts() {
+		e := f.Event
 		switch {
 		case counts[e] < expected[e]:
 			a.add(lost, c, "%s has no event %s", id, e)
@@ -332,7 +351,9 @@ func (w *world) settled(r *records) bool {
 	defer w.load.mu.Unlock()
 	return !slices.ContainsFunc(w.load.chains, func(c *chain) bool {
 		last := c.requests[len(c.requests)-1]
-		closed := slices.ContainsFunc(r.events[last], func(e fulfillment.EventBody) bool { return e.Event != fulfillment.EventInquiring })
+		closed := slices.ContainsFunc(r.events[last], func(e fulfillment.EventBody) bool {
+			return e.Event.Closes() && e.Event != fulfillment.EventInquiring
+		})
 		return len(r.letters[last]) == 0 && !(c.over && closed)
 	})
 }

@@ -120,7 +120,7 @@ func (w *world) open() {
 // endPoints are where a process with a fetcher and a committer may die.
 func endPoints() []failpoint.Point {
 	return []failpoint.Point{
-		failpoint.Listed, failpoint.Requested, failpoint.ResultDelivered, failpoint.ParamsSaved, failpoint.Approved,
+		failpoint.Listed, failpoint.Requested, failpoint.ResultDelivered, failpoint.ParamsSaved, failpoint.Approved, failpoint.FactTold,
 		failpoint.EventPublished, failpoint.AckDue,
 	}
 }
@@ -129,7 +129,7 @@ func endPoints() []failpoint.Point {
 func (m mode) typePoints() []failpoint.Point {
 	points := []failpoint.Point{
 		failpoint.Delivered, failpoint.IntentStored, failpoint.CallSent, failpoint.CallAnswered, failpoint.ResultPublished,
-		failpoint.ScheduleStored, failpoint.DeadWritten, failpoint.AckDue,
+		failpoint.ScheduleStored, failpoint.LetterStored, failpoint.DeadWritten, failpoint.AckDue,
 	}
 	if m.lookup {
 		points = append(points, failpoint.LookedUp)
