@@ -72,6 +72,7 @@ type request struct {
 	told      []string        // of the open episode, as in the events' ids
 	inquiring bool            // was the last event that closed
 	discarded bool
+	buried    bool // a result of it
 }
 
 func (w *world) violate(format string, args ...any) {
@@ -153,7 +154,8 @@ func (w *world) decided(m stream.Message, key fulfillment.Key) {
 		return
 	}
 	q := w.requests[key.Request]
-	if r.Decision.Final() && q.decided[r.Episode] && !strings.Contains(m.ID, "/redrive-") {
+	finished := r.Decision == fulfillment.Recheck && q.buried // by a person, while the result was an operator's
+	if r.Decision.Final() && q.decided[r.Episode] && !strings.Contains(m.ID, "/redrive-") && !finished {
 		w.violate("episode %d of %s is decided twice", r.Episode, q.id)
 	}
 	q.decided[r.Episode] = q.decided[r.Episode] || r.Decision.Final()
@@ -248,6 +250,9 @@ func (w *world) buried(m stream.Message, seq uint64) {
 		w.violate("a second dead letter about message %d of %s (%s)", l.Sequence, l.Stream, l.RequestID)
 	}
 	w.letters[about], w.stored[seq] = true, true
+	if q := w.requests[l.RequestID]; q != nil && l.Stream == fulfillment.StreamResults {
+		q.buried = true
+	}
 }
 
 // tellsConnect judges a call that Connect is about to get.
