@@ -46,7 +46,7 @@ func bodyOf(t *testing.T, r Rules, request, reason string) (fulfillment.EventBod
 	if err := e.Encode(body); err != nil {
 		t.Fatal(err)
 	}
-	if err := schemas.Validate(fulfillment.SchemaEvent, text.Bytes()); err != nil {
+	if err := schemas.Validate(fulfillment.EventSchema(fulfillment.EventFailed), text.Bytes()); err != nil {
 		t.Error(err)
 	}
 	return body, text.String()
@@ -170,7 +170,7 @@ func FuzzAbout_AnyBody_IsValid(f *testing.F) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := schemas.Validate(fulfillment.SchemaEvent, text); err != nil {
+				if err := schemas.Validate(fulfillment.EventSchema(fulfillment.EventFailed), text); err != nil {
 					t.Fatalf("%v: %s", err, text)
 				}
 			}

@@ -35,10 +35,10 @@ func events(t *testing.T, p *Program) (b *broker.Broker, put func(n int, e fulfi
 	}
 	return b, func(n int, e fulfillment.Event) {
 		t.Helper()
-		err := episode.PutEvent(t.Context(), c, fulfillment.EventBody{
+		_, err := episode.PutEvent(t.Context(), c, fulfillment.EventBody{
 			RequestID: fmt.Sprintf("PR-%d", n), AssetID: fmt.Sprintf("AS-%d", n%2), ProductID: "PRD-1", Type: fulfillment.Purchase,
 			Event: e, Episode: uint64(n), Reason: "line\nbreak \x1b[31m", Time: time.Date(2026, 1, 31, 12, 0, n, 0, time.UTC),
-		}, 0)
+		}, episode.Closing{})
 		if err != nil {
 			t.Fatal(err)
 		}
