@@ -25,6 +25,19 @@ type lateReader struct {
 	older int // and from before the date
 }
 
+// consumer is the one that is there, else one that begins with the date.
+func (l *lateReader) consumer(ctx context.Context, js jetstream.JetStream) (jetstream.Consumer, error) {
+	c, err := js.Consumer(ctx, events, "billing-invoices")
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		c, err = js.CreateConsumer(ctx, events, jetstream.ConsumerConfig{
+			Durable: "billing-invoices", FilterSubject: "fulfillment.events.>",
+			DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &l.since,
+			AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Second, MaxAckPending: 1,
+		})
+	}
+	return c, err
+}
+
 // run reads until it has done n more, and dies with the last one done but not
 // acknowledged.
 func (l *lateReader) run(n int) error {
@@ -36,14 +49,7 @@ func (l *lateReader) run(n int) error {
 	}
 	ctx, cancel := context.WithTimeout(l.s.t.Context(), patience)
 	defer cancel()
-	c, err := js.Consumer(ctx, events, "billing-invoices")
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		c, err = js.CreateConsumer(ctx, events, jetstream.ConsumerConfig{
-			Durable: "billing-invoices", FilterSubject: "fulfillment.events.>",
-			DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &l.since,
-			AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Second, MaxAckPending: 1,
-		})
-	}
+	c, err := l.consumer(ctx, js)
 	if err != nil {
 		return err
 	}
@@ -102,11 +108,7 @@ func catchUp(t *testing.T, filled bool) {
 	if filled {
 		s.mirrored("billing")
 	}
-	first, err := s.jetStream("operator").Stream(t.Context(), events)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin, err := first.GetMsg(t.Context(), 21) // that one, and what is newer
+	begin, err := s.services.Get(t.Context(), events, 21) // that one, and what is newer
 	if err != nil {
 		t.Fatal(err)
 	}

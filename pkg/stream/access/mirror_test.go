@@ -61,17 +61,10 @@ func TestMirror_BrokerStartsAgain_GoesOn(t *testing.T) {
 	s.mirrored("billing")
 }
 
-// The owner of an account may do with its mirror what it wants: ours stays.
-func TestMirror_OwnerRuinsIt_OursStaysAndItCanBeMadeAnew(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	s.publish(20)
-	s.mirrored("data")
-	s.until("the mirror has said so", func() bool {
-		c, err := s.jetStream("operator").PushConsumer(t.Context(), events, fulfillment.MirrorDurable("DATA"))
-		return err == nil && c.CachedInfo().AckFloor.Stream == 20
-	})
-	before := s.ours()
+// ruin does to the mirror of DATA what its owner can think of.
+func (s *site) ruin() {
+	t := s.t
+	t.Helper()
 	data := s.jetStream("data")
 	m, err := data.Stream(t.Context(), events)
 	if err != nil {
@@ -100,6 +93,20 @@ func TestMirror_OwnerRuinsIt_OursStaysAndItCanBeMadeAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// The owner of an account may do with its mirror what it wants: ours stays.
+func TestMirror_OwnerRuinsIt_OursStaysAndItCanBeMadeAnew(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.publish(20)
+	s.mirrored("data")
+	s.until("the mirror has said so", func() bool {
+		c, err := s.jetStream("operator").PushConsumer(t.Context(), events, fulfillment.MirrorDurable("DATA"))
+		return err == nil && c.CachedInfo().AckFloor.Stream == 20
+	})
+	before := s.ours()
+	s.ruin()
 	if diff := cmp.Diff(before, s.ours()); diff != "" {
 		t.Errorf("ours changed: %s", diff)
 	}
@@ -108,7 +115,7 @@ func TestMirror_OwnerRuinsIt_OursStaysAndItCanBeMadeAnew(t *testing.T) {
 	}
 	s.publish(10)
 	s.mirrored("data")
-	again, err := data.Stream(t.Context(), events)
+	again, err := s.jetStream("data").Stream(t.Context(), events)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,6 +83,31 @@ func TestApp_EmbeddedBroker_ReaderHasEveryEventAndMayDoNothing(t *testing.T) {
 	}
 }
 
+// readWithoutEnd has three readers read all events again and again until the
+// returned function is called.
+func readWithoutEnd(t *testing.T, c *stream.Client) (stop func()) {
+	t.Helper()
+	done := make(chan struct{})
+	var reading sync.WaitGroup
+	for range 3 {
+		reading.Go(func() {
+			for {
+				for _, err := range c.Read(t.Context(), fulfillment.StreamEvents, "", 1) {
+					if err != nil {
+						break // it may be told to wait, as long as the services are not
+					}
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	return func() { close(done); reading.Wait() }
+}
+
 // All services, as users of the configuration that is for real use, while
 // others read as fast as they can.
 func TestApp_BrokerWithAccounts_WorksWhileOthersRead(t *testing.T) {
@@ -106,28 +131,10 @@ func TestApp_BrokerWithAccounts_WorksWhileOthersRead(t *testing.T) {
 	if err := admin.MirrorEvents(t.Context(), "READERS", 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
-	var reading sync.WaitGroup
-	for range 3 {
-		reading.Go(func() {
-			for {
-				for _, err := range admin.Read(t.Context(), fulfillment.StreamEvents, "", 1) {
-					if err != nil {
-						break // it may be told to wait, as long as the services are not
-					}
-				}
-				select {
-				case <-done:
-					return
-				default:
-				}
-			}
-		})
-	}
+	stop := readWithoutEnd(t, admin)
 	w.start()
 	w.until("nothing is pending", w.settled)
-	close(done)
-	reading.Wait()
+	stop()
 	w.until("the mirror has every event", func() bool {
 		all := eventsOf(t, operator)
 		return len(all) >= 105 && strings.Join(all, "\n") == strings.Join(eventsOf(t, admin), "\n")
