@@ -23,17 +23,26 @@ import (
 // that its header names, and its headers to what the AsyncAPI document says.
 func TestContract_EveryEventOfAFullRun_IsWhatItsSchemaSays(t *testing.T) {
 	t.Parallel()
-	f := &flow{world: newWorld(t, connectsim.Options{}, vendorsim.Options{})}
-	f.everyFate()
+	for name, personal := range map[string]bool{"by default": false, "with personal data": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &flow{world: newWorld(t, connectsim.Options{}, vendorsim.Options{})}
+			f.cfg.EventsPersonalData = personal
+			f.everyFate()
 
-	lines, counts := f.contract()
-	t.Logf("events: %v", counts)
-	for _, fact := range fulfillment.Facts() {
-		if counts[fact.Event] == 0 {
-			t.Errorf("no event %s came", fact.Event)
-		}
+			lines, counts := f.contract()
+			t.Logf("events: %v", counts)
+			for _, fact := range fulfillment.Facts() {
+				if counts[fact.Event] == 0 {
+					t.Errorf("no event %s came", fact.Event)
+				}
+			}
+			if bytes.Contains(lines.Bytes(), []byte(`"first_name"`)) != personal {
+				t.Errorf("names are there: %v", !personal)
+			}
+			f.ajv(lines)
+		})
 	}
-	f.ajv(lines)
 }
 
 // contract holds each event in the stream to what is published of it. It returns
