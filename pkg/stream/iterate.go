@@ -119,7 +119,7 @@ func (c *Client) iterate(ctx context.Context, r reading, yield func(*Stored, err
 			return
 		}
 		if err != nil {
-			fail(err)
+			fail(asNoStream(err))
 			return
 		}
 		s, pending, err := storedOf(msg)
@@ -187,6 +187,9 @@ func (c *Client) orderedConsumer(ctx context.Context, r reading) (jetstream.Cons
 	cfg := jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(r.from, 1),
 		InactiveThreshold: 30 * time.Second, HeadersOnly: r.headersOnly,
+		// Its own tries know nothing of our context, and would go on for ever
+		// where the stream was deleted.
+		MaxResetAttempts: 1,
 	}
 	if r.filter != "" && r.filter != ">" {
 		cfg.FilterSubjects = []string{r.filter}

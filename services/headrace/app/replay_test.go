@@ -88,7 +88,7 @@ func TestReplay_ResultsThatTheCommitterLost_CommittedOnceAndNoVendorCalled(t *te
 	w.swallow(decided())
 	calls := len(w.vendor.Operations())
 	stop()
-	w.start()
+	w.start("committer") // a fetcher would find by itself what was lost
 	p := w.replays(replay.Results(t.Context(), c, replay.Range{}))
 	if p.ToDo() != requests {
 		t.Errorf("%d results to replay, not %d", p.ToDo(), requests)
