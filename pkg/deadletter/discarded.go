@@ -46,9 +46,13 @@ func discardIn(m *stream.Stored, head episode.Head) (fulfillment.EventBody, bool
 	if json.Unmarshal(m.Body, &l) != nil || l.Episode != head.Episode || !strings.Contains(l.Reason, " was discarded by ") {
 		return fulfillment.EventBody{}, false
 	}
+	note := "" // who did it is for the audit trail alone
+	if l.Audit != nil {
+		note = l.Audit.Note
+	}
 	return fulfillment.EventBody{
 		RequestID: l.RequestID, AssetID: l.AssetID, ProductID: l.ProductID, Type: l.Type,
-		Event: fulfillment.EventDiscarded, Episode: l.Episode, Status: "pending", Reason: l.Reason, Time: l.Time,
+		Event: fulfillment.EventDiscarded, Episode: l.Episode, Status: "pending", Reason: note, Time: l.Time,
 	}, true
 }
 

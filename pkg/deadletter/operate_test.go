@@ -110,7 +110,7 @@ func TestSend_KilledBeforeTheDeed_LeavesNoRecordAndCanBeRepeated(t *testing.T) {
 	}
 }
 
-func TestDiscard_KilledBeforeTheRecord_TheNextOneWritesItWithTheName(t *testing.T) {
+func TestDiscard_KilledBeforeTheRecord_TheNextOneWritesItWithoutAName(t *testing.T) {
 	t.Parallel()
 	c := pipelinetest.Client(t)
 	e := held(t, c)
@@ -123,7 +123,7 @@ func TestDiscard_KilledBeforeTheRecord_TheNextOneWritesItWithTheName(t *testing.
 		}
 	}
 	got := trail(t, c, deadletter.AuditFilter{Request: "PR-1"})
-	if len(got) != 1 || recorded(t, c) != 1 || got[0].By != "ann" || got[0].Note != "by hand" || got[0].Deed != fulfillment.DeedDiscarded {
+	if len(got) != 1 || recorded(t, c) != 1 || got[0].By != "an operator" || got[0].Note != "by hand" || got[0].Deed != fulfillment.DeedDiscarded {
 		t.Errorf("%d records: %+v", recorded(t, c), got)
 	}
 }

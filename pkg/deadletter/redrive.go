@@ -266,7 +266,7 @@ func (p *sending) planResult(ctx context.Context, r Reader, e Entry, with Redriv
 	}
 	p.does = fmt.Sprintf("give its result (%s) to the committer again", p.result.Decision)
 	if with.Outcome == OutcomeDone {
-		p.result.Decision, p.result.Reason = fulfillment.Approve, "carried out at the vendor, as "+with.By+" says"
+		p.result.Decision, p.result.Reason = fulfillment.Approve, "carried out at the vendor, as an operator says"
 		p.result.IfRefused = fulfillment.Hold
 		p.result.Params = fulfillment.Merge(p.result.Params, with.Set)
 		p.does = "have the committer approve it"

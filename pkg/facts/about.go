@@ -18,8 +18,13 @@ const defaultTenant = "subscription_id"
 type About struct {
 	Request *connect.Request
 	Tier    *connect.TierRequest
-	// Saved are values that are on their way to Connect.
+	// Saved are values that are on their way to Connect, or there.
 	Saved []fulfillment.Param
+	// Hidden are values that Connect does not have. They are not told, and leave
+	// in no text.
+	Hidden []fulfillment.Param
+
+	raw []byte // as it lies in the stream, if it does
 }
 
 // AboutBody reads a request as it lies in the streams. Of what can't be read it
@@ -30,13 +35,13 @@ func AboutBody(t fulfillment.Type, body []byte) About {
 		if err != nil {
 			return About{}
 		}
-		return About{Tier: r}
+		return About{Tier: r, raw: body}
 	}
 	r, err := connect.DecodeRequest(body)
 	if err != nil {
 		return About{}
 	}
-	return About{Request: r}
+	return About{Request: r, raw: body}
 }
 
 // Unknown reports whether nobody could read what it is about.
@@ -62,6 +67,17 @@ func (a About) params() []connect.Param {
 	return list
 }
 
+// unsaid are the parameters that no block is made of.
+func (a About) unsaid() []connect.Param {
+	switch {
+	case a.Request != nil:
+		return a.Request.Asset.Configuration.Params
+	case a.Tier != nil && len(a.Tier.Params) > 0:
+		return a.Tier.Configuration.Params
+	}
+	return nil
+}
+
 // accounts are the parties of the sale.
 func (a About) accounts() []*connect.Account {
 	var tiers connect.Tiers
@@ -84,11 +100,11 @@ func (r Rules) blocks(key fulfillment.Key, a About) fulfillment.EventBody {
 	case a.Request != nil:
 		b.Subscription = r.subscription(key, a)
 		tiers := a.Request.Asset.Tiers
-		b.Customer, b.Tier1, b.Tier2 = r.account(tiers.Customer), r.account(tiers.Tier1), r.account(tiers.Tier2)
+		b.Customer, b.Tier1, b.Tier2 = r.account(a, tiers.Customer), r.account(a, tiers.Tier1), r.account(a, tiers.Tier2)
 	case a.Tier != nil:
 		b.Configuration = r.configuration(key, a)
 		tiers := a.Tier.Tiers
-		b.Customer, b.Tier1, b.Tier2 = r.account(tiers.Customer), r.account(tiers.Tier1), r.account(tiers.Tier2)
+		b.Customer, b.Tier1, b.Tier2 = r.account(a, tiers.Customer), r.account(a, tiers.Tier1), r.account(a, tiers.Tier2)
 	case strings.HasPrefix(string(key.Type), "tier-"):
 		b.Configuration = &fulfillment.Configuration{ID: key.Asset}
 	default:
@@ -100,7 +116,7 @@ func (r Rules) blocks(key fulfillment.Key, a About) fulfillment.EventBody {
 func (r Rules) subscription(key fulfillment.Key, a About) *fulfillment.Subscription {
 	asset := &a.Request.Asset
 	s := &fulfillment.Subscription{
-		ID: key.Asset, ExternalID: asset.ExternalID, Status: asset.Status,
+		ID: key.Asset, ExternalID: r.external(a, asset.ExternalID), Status: asset.Status,
 		Marketplace: named(asset.Marketplace, a.Request.Marketplace), Connection: connection(asset.Connection),
 		Contract: referred(asset.Contract, a.Request.Contract),
 	}
@@ -116,24 +132,32 @@ func (r Rules) subscription(key fulfillment.Key, a About) *fulfillment.Subscript
 func (r Rules) configuration(key fulfillment.Key, a About) *fulfillment.Configuration {
 	c := &a.Tier.Configuration
 	out := &fulfillment.Configuration{
-		ID: key.Asset, Status: c.Status, Account: r.account(c.Account), TierLevel: c.TierLevel,
+		ID: key.Asset, Status: c.Status, Account: r.account(a, c.Account), TierLevel: c.TierLevel,
 		Marketplace: named(c.Marketplace), Connection: connection(c.Connection), Contract: referred(c.Contract),
 	}
 	_, out.Parameters = r.parameters("", a)
 	return out
 }
 
+// external is an id that the seller gave, unless it tells of a person.
+func (r Rules) external(a About, id string) string {
+	if !r.Personal && tellsPerson(a, id) {
+		return ""
+	}
+	return id
+}
+
 // account leaves out the person, unless the rules let personal data out.
-func (r Rules) account(a *connect.Account) *fulfillment.Account {
-	if a == nil || a.ID == "" {
+func (r Rules) account(a About, of *connect.Account) *fulfillment.Account {
+	if of == nil || of.ID == "" {
 		return nil
 	}
-	out := &fulfillment.Account{ID: a.ID, ExternalID: a.ExternalID}
+	out := &fulfillment.Account{ID: of.ID, ExternalID: r.external(a, of.ExternalID)}
 	if !r.Personal {
 		return out
 	}
-	out.Name, out.TaxID = a.Name, a.TaxID
-	i := a.ContactInfo
+	out.Name, out.TaxID = of.Name, of.TaxID
+	i := of.ContactInfo
 	contact := fulfillment.Contact{FirstName: i.Contact.FirstName, LastName: i.Contact.LastName, Email: i.Contact.Email, Phone: phone(i.Contact.Phone)}
 	if contact != (fulfillment.Contact{}) {
 		out.Contact = &contact

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,8 +96,13 @@ var email = regexp.MustCompile(`[\p{L}\p{N}._%+'-]+@[\p{L}\p{N}-]+(\.[\p{L}\p{N}
 // say of their people.
 func tellsPerson(a About, text string) bool {
 	return email.MatchString(text) || slices.ContainsFunc(personal(a), func(v string) bool {
-		return strings.Contains(strings.ToLower(text), strings.ToLower(v))
+		return holds(strings.ToLower(text), strings.ToLower(v))
 	})
+}
+
+// holds reports whether v is in the text as a word, or as several.
+func holds(text, v string) bool {
+	return regexp.MustCompile(`(^|[^\p{L}\p{N}])` + regexp.QuoteMeta(strings.TrimSpace(v)) + `($|[^\p{L}\p{N}])`).MatchString(text)
 }
 
 // personal are the values of the accounts that tell of people. Countries and
@@ -126,12 +132,18 @@ func (r Rules) text(s Story, text string) string {
 	for _, p := range out {
 		let[p.ID] = true
 	}
-	for _, p := range s.About.params() {
-		if value := valueOf(p); !let[p.ID] && (len(value) > 3 || secret(p, value)) {
-			secrets.Value(value)
+	secrets.JSON(s.About.raw) // passwords, wherever they are in it
+	for _, p := range slices.Concat(s.About.params(), s.About.unsaid()) {
+		if let[p.ID] {
+			continue
+		}
+		for _, value := range append(leaves(p.StructuredValue), valueOf(p)) {
+			if len(value) > 3 || secret(p, value) {
+				secrets.Value(value)
+			}
 		}
 	}
-	for _, p := range s.About.Saved {
+	for _, p := range slices.Concat(s.About.Saved, s.About.Hidden) {
 		if p.Value != nil && !let[p.ID] && len(*p.Value) > 3 {
 			secrets.Value(*p.Value)
 		}
@@ -145,6 +157,32 @@ func (r Rules) text(s Story, text string) string {
 		}
 	}
 	return email.ReplaceAllString(hide(secrets, text), redact.Mark)
+}
+
+// leaves are the texts within a structured value.
+func leaves(structured []byte) []string {
+	var v any
+	if json.Unmarshal(structured, &v) != nil {
+		return nil
+	}
+	var all []string
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			all = append(all, v)
+		case []any:
+			for _, in := range v {
+				walk(in)
+			}
+		case map[string]any:
+			for _, in := range v {
+				walk(in)
+			}
+		}
+	}
+	walk(v)
+	return all
 }
 
 // hide takes out the secrets, and what looks like a key.

@@ -18,6 +18,7 @@ import (
 const order = `{"id":"PR-1","type":"purchase","status":"pending","asset":{"id":"AS-1","external_id":"ext-9","status":"processing",
 "product":{"id":"PRD-1"},"marketplace":{"id":"MP-1","name":"Everywhere"},"connection":{"id":"CT-1","type":"production"},"contract":{"id":"CRD-1"},
 "items":[{"id":"1","mpn":"SEAT","display_name":"Seat","quantity":"5","old_quantity":0},{"id":"2","quantity":"unlimited"}],
+"configuration":{"params":[{"id":"reseller","type":"password","value":"pw-of-the-planted-reseller"}]},
 "params":[
 {"id":"subscription_id","type":"text","value":"T-1"},
 {"id":"plan","type":"choice","value":"gold"},
@@ -27,13 +28,15 @@ const order = `{"id":"PR-1","type":"purchase","status":"pending","asset":{"id":"
 {"id":"license_key","type":"dropdown","value":"planted-license"},
 {"id":"note","type":"text","value":"planted-note for Jane"},
 {"id":"webhook","type":"text","value":"sk_live_planted"},
+{"id":"office","type":"address","structured_value":{"address_line1":"5 Hauptstrasse-planted","city":"Berlinplanted"}},
 {"id":"hash","type":"choice","value":"planted0123456789abcdef0123456789abcdef"}],
-"tiers":{"customer":{"id":"TA-1","external_id":"77","name":"Planted GmbH","tax_id":"DE-planted","contact_info":{"address_line1":"1 Planted Street",
+"tiers":{"customer":{"id":"TA-1","external_id":"jane@planted.example","name":"Planted GmbH","tax_id":"DE-planted","contact_info":{"address_line1":"1 Planted Street",
 "city":"Plantedham","country":"DE","contact":{"first_name":"Janeplanted","last_name":"Doeplanted","email":"doe@planted.example",
 "phone_number":{"country_code":"+49","area_code":"30","phone_number":"5550123"}}}},"tier1":{"id":"TA-2","name":"Planted Sales"}}}}`
 
 const vendorSays = `refused hunter2-planted and planted-license for planted-note for Jane (sk_live_planted): ` +
-	`"Janeplanted Doeplanted" <doe@planted.example>, JANEPLANTED, +49305550123, other@planted.example, planted0123456789abcdef0123456789abcdef, T-1`
+	`"Janeplanted Doeplanted" <doe@planted.example>, JANEPLANTED, +49305550123, other@planted.example, planted0123456789abcdef0123456789abcdef, ` +
+	`5 Hauptstrasse-planted in Berlinplanted, pw-of-the-planted-reseller, T-1`
 
 func bodyOf(t *testing.T, r Rules, request, reason string) (fulfillment.EventBody, string) {
 	t.Helper()
@@ -93,6 +96,28 @@ func TestRules_TenantNamedAfterAPerson_StaysByDefault(t *testing.T) {
 	}
 	if body, _ := bodyOf(t, Rules{Tenant: of, Personal: true}, order, ""); body.Subscription.Tenant != "planted-note for Jane" {
 		t.Errorf("tenant %q", body.Subscription.Tenant)
+	}
+}
+
+func TestRules_ShortNameWithinTheTenant_TheTenantIsTold(t *testing.T) {
+	t.Parallel()
+	request := strings.NewReplacer(`"T-1"`, `"3f2b1c44-ed12-4a5b-8c6d-7e8f9a0b1c2d"`, "Janeplanted", "Ed").Replace(order)
+	body, _ := bodyOf(t, Rules{}, request, "")
+	if body.Subscription.Tenant == "" {
+		t.Error("no tenant: a name of two letters is in many ids")
+	}
+}
+
+func TestRules_WhatConnectDoesNotHave_IsNeitherToldNorQuoted(t *testing.T) {
+	t.Parallel()
+	value := "Max Muster"
+	s := Story{
+		Key: fulfillment.Key{Type: fulfillment.Purchase, Product: "PRD-1", Asset: "AS-1", Request: "PR-1"}, Episode: 1, Status: "pending",
+		Reason: "Connect refused contact_name=Max Muster", About: AboutBody(fulfillment.Purchase, []byte(order)),
+	}
+	s.About.Hidden = []fulfillment.Param{{ID: "contact_name", Value: &value}}
+	if body := New(nil, Rules{}).body(s, fulfillment.EventHeld); strings.Contains(body.Reason, "Muster") {
+		t.Errorf("reason: %s", body.Reason)
 	}
 }
 

@@ -170,13 +170,20 @@ func (t *Teller) body(s Story, e fulfillment.Event) fulfillment.EventBody {
 	return b
 }
 
-// deed is the header of the story's deed, whose note is for others to read, too.
+// someone is who did a deed, for those who need not know.
+const someone = "an operator"
+
+// deed is the header of the story's deed, for others to read, too: its note
+// without what may not leave, and who did it only where personal data may.
 func (t *Teller) deed(s Story) ([]episode.Header, error) {
 	if s.Deed == nil {
 		return nil, nil
 	}
 	d := *s.Deed
 	d.Note = t.rules.text(s, d.Note)
+	if !t.rules.Personal {
+		d.By = someone
+	}
 	b, err := json.Marshal(d)
 	if err != nil {
 		return nil, fmt.Errorf("encode deed: %w", err)
@@ -212,9 +219,17 @@ func (t *Teller) OfLetter(ctx context.Context, l *fulfillment.Letter, sequence u
 	if l.Stage == fulfillment.StageDecode { // it may quote what nobody could judge
 		reason = fmt.Sprintf("a message about it can't be read: dead letter %d says more", sequence)
 	}
+	about := AboutBody(key.Type, head.Stored.Body)
+	if l.Stream == fulfillment.StreamResults { // whose reason may quote what was to be saved
+		var r fulfillment.Result
+		if json.Unmarshal(l.Body, &r) != nil {
+			reason = fmt.Sprintf("what was decided can't be committed: dead letter %d says more", sequence)
+		}
+		about.Hidden = r.Params
+	}
 	_, err = t.Tell(ctx, Story{
 		Key: key, Episode: head.Episode, Replay: head.Replay > 0, Events: []fulfillment.Event{e}, Status: status, Reason: reason,
-		Plain: l.Stage == fulfillment.StageDecode, About: AboutBody(key.Type, head.Stored.Body),
+		Plain: l.Stage == fulfillment.StageDecode, About: about,
 		Stage: l.Stage, Letter: sequence, Time: l.Time,
 	})
 	if err != nil {

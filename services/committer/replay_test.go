@@ -67,8 +67,9 @@ func TestReplay_NewTenant_SavedByOneAdjustmentAndToldOnce(t *testing.T) {
 	if diff := cmp.Diff(approvedOnce(fulfillment.EventReplayed), pipelinetest.Told(t, b.client, b.key)); diff != "" {
 		t.Error(diff)
 	}
-	if e := b.lastEvent(t); e.Event != fulfillment.EventReplayed || e.Episode != 9 || e.Status != "approved" || !strings.Contains(e.Reason, "round 1") {
-		t.Errorf("%+v", e)
+	if e := b.lastEvent(t); e.Event != fulfillment.EventReplayed || e.Episode != 9 || e.Status != "approved" || !strings.Contains(e.Reason, "round 1") ||
+		e.Subscription.Tenant != "T-2" {
+		t.Errorf("%+v of %+v", e, e.Subscription)
 	}
 }
 

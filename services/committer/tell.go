@@ -22,6 +22,10 @@ func (c *Committer) tell(ctx context.Context, r *fulfillment.Result, event fulfi
 	if err != nil {
 		return false, err
 	}
+	if r.Replay > 0 && event != fulfillment.EventReplayed || !end.about.Unknown() && r.Replay == 0 {
+		// Connect says what it has: what we were to save may not have come there.
+		about.Saved, about.Hidden = nil, r.Params
+	}
 	told, err := c.Facts.Tell(ctx, facts.Story{
 		Key: r.Key(), Episode: r.Episode, Replay: r.Replay > 0, Events: before(r, event),
 		Status: end.status, Reason: end.reason, Plain: end.status == gone, About: about,
@@ -77,8 +81,6 @@ func (c *Committer) about(ctx context.Context, r *fulfillment.Result, seen facts
 			seen = facts.AboutBody(r.Type, head.Stored.Body)
 		}
 	}
-	if r.Replay == 0 {
-		seen.Saved = r.Params
-	}
+	seen.Saved = r.Params
 	return seen, nil
 }

@@ -59,3 +59,17 @@ func TestCommit_Approve_TheEventShowsTheSubscriptionAsItIsThen(t *testing.T) {
 		t.Errorf("%+v of %+v", s, e)
 	}
 }
+
+// What we were to save did not come to Connect: a person was faster.
+func TestHandle_ApprovedByAPerson_TheEventTellsWhatConnectHas(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.approved(t)
+	if err := b.sim.SetStatus(b.key.Request, "approved"); err != nil {
+		t.Fatal(err)
+	}
+	b.commit(t, d, 1)
+	if e := b.lastEvent(t); e.Event != fulfillment.EventApproved || e.Subscription.Tenant != "" {
+		t.Errorf("%+v of %+v", e, e.Subscription)
+	}
+}
