@@ -71,11 +71,15 @@ func closeEpisode(ctx context.Context, o Operator, e Entry, head episode.Head, d
 	if head.Replay > 0 {
 		status = "approved" // and only to be carried out again
 	}
-	return facts.New(o, facts.Rules{}).Tell(ctx, facts.Story{
+	return facts.New(o, operatorsRules()).Tell(ctx, facts.Story{
 		Key: head.Key, Episode: head.Episode, Replay: head.Replay > 0, Events: []fulfillment.Event{fulfillment.EventDiscarded},
 		Status: status, Reason: deed.Note, Plain: true, About: facts.AboutBody(head.Key.Type, head.Stored.Body), Time: now, Deed: deed,
 	})
 }
+
+// operatorsRules let nothing out that only the services' settings could allow:
+// no personal data, and no tenant, since its parameter is the profile's.
+func operatorsRules() facts.Rules { return facts.Rules{Tenant: func(string) string { return "" }} }
 
 // retell tells of the letter, should whoever wrote it not have lived to do so.
 // What an operator tells holds no personal data, whatever the setting says.
@@ -88,5 +92,5 @@ func retell(ctx context.Context, o Operator, e Entry) error {
 	if err != nil || json.Unmarshal(m.Body, &l) != nil {
 		return err
 	}
-	return facts.New(o, facts.Rules{}).OfLetter(ctx, &l, m.Sequence)
+	return facts.New(o, operatorsRules()).OfLetter(ctx, &l, m.Sequence)
 }

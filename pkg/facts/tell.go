@@ -109,7 +109,12 @@ func (t *Teller) tell(ctx context.Context, s Story) (bool, error) {
 				return false, err
 			}
 		}
-		if at, err = episode.PutEvent(ctx, t.log, t.body(s, e), at, extra...); err != nil {
+		next, err := episode.PutEvent(ctx, t.log, t.body(s, e), at, extra...)
+		if errors.Is(err, stream.ErrTooLarge) { // the fact itself must be told
+			s.About, s.Plain = About{}, false
+			next, err = episode.PutEvent(ctx, t.log, t.body(s, e), at, extra...)
+		}
+		if at = next; err != nil {
 			return false, err
 		}
 		if i < len(events)-1 {

@@ -273,3 +273,20 @@ func TestOfLetter_ResultThatCannotBeRead_IsToldOfTheHeadsEpisode(t *testing.T) {
 		t.Errorf("%+v, %v", closing, err)
 	}
 }
+
+// Better an event without what it is about than an episode that never closes.
+func TestTell_TooLargeForTheBroker_TheFactIsTold(t *testing.T) {
+	t.Parallel()
+	c := pipelinetest.Client(t)
+	s := approval(1)
+	s.About = facts.AboutBody(fulfillment.Purchase, []byte(`{"id":"PR-1","type":"purchase","status":"pending","asset":{"id":"AS-1","product":{"id":"PRD-1"},"params":[`+
+		`{"id":"plan","type":"choice","value":"`+strings.Repeat("much ", 400_000)+`"}]}}`))
+	if s.About.Unknown() {
+		t.Fatal("the request can't be read")
+	}
+	tell(t, c, s)
+	m, err := c.Last(t.Context(), fulfillment.StreamEvents, key().EventFilter())
+	if err != nil || len(m.Body) > 2000 {
+		t.Errorf("%v: %d bytes", err, len(m.Body))
+	}
+}

@@ -23,7 +23,7 @@ func (f Fact) Of(t Type) bool { return f.Types == nil || slices.Contains(f.Types
 
 // The promises: once for an episode, or for each letter of one.
 const (
-	oncePerEpisode = "Exactly one for each episode of a request, in order with the request's other events."
+	oncePerEpisode = "At most one for each episode of a request, in order with the request's other events."
 	oncePerLetter  = "Exactly one for each dead letter of an open episode, in order with the request's other events."
 	lastOfEpisode  = "Exactly one for each episode that ends so, and the last event of that episode."
 	beforeApproved = "Exactly one for each approved request, directly before its event approved, and in the order in which the subscription's requests were approved."

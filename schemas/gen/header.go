@@ -32,8 +32,7 @@ func headers(f *fulfillment.Fact) []header {
 		{name: fulfillment.HeaderEpisode, text: "Number of the episode, one stay of the request in pending.", schema: object{{"pattern", "^[1-9][0-9]*$"}}},
 		{name: headerWatermill, text: "The same as `ce-id`, for Watermill's subscribers."},
 		{name: fulfillment.HeaderTold, text: "What was told of the same episode before, as at the end of the ids, with commas between; missing on its first event.", optional: true},
-		{name: fulfillment.HeaderDeed, text: "Who did it, as JSON, where an operator did.", optional: true},
-		{name: fulfillment.HeaderReplay, text: "Round of a request that is carried out at the vendor again although it was approved.", optional: true},
+		{name: fulfillment.HeaderDeed, text: "What an operator did, as JSON, where one did; who it was is not said.", optional: true},
 	}
 }
 
