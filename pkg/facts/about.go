@@ -94,17 +94,17 @@ func (a About) accounts() []*connect.Account {
 }
 
 // blocks is what an event tells beside the fact itself.
-func (r Rules) blocks(key fulfillment.Key, a About) fulfillment.EventBody {
+func (v *view) blocks(key fulfillment.Key) fulfillment.EventBody {
 	var b fulfillment.EventBody
 	switch {
-	case a.Request != nil:
-		b.Subscription = r.subscription(key, a)
-		tiers := a.Request.Asset.Tiers
-		b.Customer, b.Tier1, b.Tier2 = r.account(a, tiers.Customer), r.account(a, tiers.Tier1), r.account(a, tiers.Tier2)
-	case a.Tier != nil:
-		b.Configuration = r.configuration(key, a)
-		tiers := a.Tier.Tiers
-		b.Customer, b.Tier1, b.Tier2 = r.account(a, tiers.Customer), r.account(a, tiers.Tier1), r.account(a, tiers.Tier2)
+	case v.about.Request != nil:
+		b.Subscription = v.subscription(key)
+		tiers := v.about.Request.Asset.Tiers
+		b.Customer, b.Tier1, b.Tier2 = v.account(tiers.Customer), v.account(tiers.Tier1), v.account(tiers.Tier2)
+	case v.about.Tier != nil:
+		b.Configuration = v.configuration(key)
+		tiers := v.about.Tier.Tiers
+		b.Customer, b.Tier1, b.Tier2 = v.account(tiers.Customer), v.account(tiers.Tier1), v.account(tiers.Tier2)
 	case strings.HasPrefix(string(key.Type), "tier-"):
 		b.Configuration = &fulfillment.Configuration{ID: key.Asset}
 	default:
@@ -113,14 +113,14 @@ func (r Rules) blocks(key fulfillment.Key, a About) fulfillment.EventBody {
 	return b
 }
 
-func (r Rules) subscription(key fulfillment.Key, a About) *fulfillment.Subscription {
-	asset := &a.Request.Asset
+func (v *view) subscription(key fulfillment.Key) *fulfillment.Subscription {
+	r := v.about.Request
+	asset := &r.Asset
 	s := &fulfillment.Subscription{
-		ID: key.Asset, ExternalID: r.external(a, asset.ExternalID), Status: asset.Status,
-		Marketplace: named(asset.Marketplace, a.Request.Marketplace), Connection: connection(asset.Connection),
-		Contract: referred(asset.Contract, a.Request.Contract),
+		ID: key.Asset, ExternalID: v.external(asset.ExternalID), Status: asset.Status,
+		Marketplace: named(asset.Marketplace, r.Marketplace), Connection: connection(asset.Connection),
+		Contract: referred(asset.Contract, r.Contract), Tenant: v.tenant, Parameters: v.let,
 	}
-	s.Tenant, s.Parameters = r.parameters(key.Product, a)
 	for _, i := range asset.Items {
 		s.Items = append(s.Items, fulfillment.Item{
 			ID: i.ID, MPN: i.MPN, Name: i.DisplayName, Quantity: quantity(i.Quantity), OldQuantity: quantity(i.OldQuantity),
@@ -129,31 +129,30 @@ func (r Rules) subscription(key fulfillment.Key, a About) *fulfillment.Subscript
 	return s
 }
 
-func (r Rules) configuration(key fulfillment.Key, a About) *fulfillment.Configuration {
-	c := &a.Tier.Configuration
-	out := &fulfillment.Configuration{
-		ID: key.Asset, Status: c.Status, Account: r.account(a, c.Account), TierLevel: c.TierLevel,
+func (v *view) configuration(key fulfillment.Key) *fulfillment.Configuration {
+	c := &v.about.Tier.Configuration
+	return &fulfillment.Configuration{
+		ID: key.Asset, Status: c.Status, Account: v.account(c.Account), TierLevel: c.TierLevel,
 		Marketplace: named(c.Marketplace), Connection: connection(c.Connection), Contract: referred(c.Contract),
+		Parameters: v.let,
 	}
-	_, out.Parameters = r.parameters("", a)
-	return out
 }
 
 // external is an id that the seller gave, unless it tells of a person.
-func (r Rules) external(a About, id string) string {
-	if !r.Personal && tellsPerson(a, id) {
+func (v *view) external(id string) string {
+	if !v.rules.Personal && v.tellsPerson(id) {
 		return ""
 	}
 	return id
 }
 
 // account leaves out the person, unless the rules let personal data out.
-func (r Rules) account(a About, of *connect.Account) *fulfillment.Account {
+func (v *view) account(of *connect.Account) *fulfillment.Account {
 	if of == nil || of.ID == "" {
 		return nil
 	}
-	out := &fulfillment.Account{ID: of.ID, ExternalID: r.external(a, of.ExternalID)}
-	if !r.Personal {
+	out := &fulfillment.Account{ID: of.ID, ExternalID: v.external(of.ExternalID)}
+	if !v.rules.Personal {
 		return out
 	}
 	out.Name, out.TaxID = of.Name, of.TaxID

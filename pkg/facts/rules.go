@@ -3,11 +3,11 @@ package facts
 import (
 	"encoding/json"
 	"regexp"
-	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/headrace/headrace/pkg/connect"
-	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/redact"
 )
 
@@ -21,31 +21,6 @@ type Rules struct {
 	// Tenant is the parameter that holds the tenant's id of a product's
 	// subscriptions; nil is subscription_id for all.
 	Tenant func(product string) string
-}
-
-// listed are the types of parameters whose values are the vendor's own words.
-var listed = []string{"choice", "dropdown", "checkbox"}
-
-// parameters are the tenant's id and the parameters that may leave. Those
-// without a value are missing.
-func (r Rules) parameters(product string, a About) (tenant string, out []fulfillment.Parameter) {
-	for _, p := range a.params() {
-		value := valueOf(p)
-		if value == "" || called(p) {
-			continue
-		}
-		switch {
-		case a.Request != nil && p.ID == r.Tenant(product): // which may be long and dense
-			if !r.Personal && tellsPerson(a, value) {
-				continue
-			}
-			tenant = value
-		case looksSecret(value), !r.Personal && !slices.Contains(listed, strings.ToLower(p.Type)):
-			continue
-		}
-		out = append(out, fulfillment.Parameter{ID: p.ID, Value: value})
-	}
-	return tenant, out
 }
 
 // secretWords are parts of the names of what is a secret.
@@ -92,72 +67,37 @@ func hideKeys(text string) string {
 // email is an address, whoever's it is.
 var email = regexp.MustCompile(`[\p{L}\p{N}._%+'-]+@[\p{L}\p{N}-]+(\.[\p{L}\p{N}-]+)+`)
 
-// tellsPerson reports whether a text holds an email address or what the accounts
-// say of their people.
-func tellsPerson(a About, text string) bool {
-	return email.MatchString(text) || slices.ContainsFunc(personal(a), func(v string) bool {
-		return holds(strings.ToLower(text), strings.ToLower(v))
-	})
+func isEmail(text string) bool { return strings.Contains(text, "@") && email.MatchString(text) }
+
+func hideEmails(text string) string {
+	if !strings.Contains(text, "@") {
+		return text
+	}
+	return email.ReplaceAllString(text, redact.Mark)
 }
 
 // holds reports whether v is in the text as a word, or as several.
 func holds(text, v string) bool {
-	return regexp.MustCompile(`(^|[^\p{L}\p{N}])` + regexp.QuoteMeta(strings.TrimSpace(v)) + `($|[^\p{L}\p{N}])`).MatchString(text)
+	if v = strings.TrimSpace(v); v == "" {
+		return false
+	}
+	for at := 0; ; {
+		i := strings.Index(text[at:], v)
+		if i < 0 {
+			return false
+		}
+		begin, end := at+i, at+i+len(v)
+		before, _ := utf8.DecodeLastRuneInString(text[:begin])
+		after, _ := utf8.DecodeRuneInString(text[end:])
+		if !isWord(before) && !isWord(after) {
+			return true
+		}
+		_, size := utf8.DecodeRuneInString(v)
+		at = begin + size
+	}
 }
 
-// personal are the values of the accounts that tell of people. Countries and
-// states are not among them: they are words of too many sentences.
-func personal(a About) []string {
-	var all []string
-	for _, acc := range a.accounts() {
-		i := acc.ContactInfo
-		c := i.Contact
-		all = append(all, acc.Name, acc.TaxID, c.FirstName, c.LastName, c.Email, i.AddressLine1, i.AddressLine2, i.City, i.PostalCode,
-			c.Phone.PhoneNumber, phone(c.Phone), strings.ReplaceAll(phone(c.Phone), " ", ""))
-	}
-	return slices.DeleteFunc(all, func(v string) bool { return len([]rune(strings.TrimSpace(v))) < 2 })
-}
-
-// text is a text of the story without what may not leave.
-func (r Rules) text(s Story, text string) string {
-	switch {
-	case text == "":
-		return ""
-	case s.About.Unknown() && !s.Plain:
-		return redact.Mark
-	}
-	secrets := new(redact.Secrets)
-	_, out := r.parameters(s.Key.Product, s.About)
-	let := map[string]bool{}
-	for _, p := range out {
-		let[p.ID] = true
-	}
-	secrets.JSON(s.About.raw) // passwords, wherever they are in it
-	for _, p := range slices.Concat(s.About.params(), s.About.unsaid()) {
-		if let[p.ID] {
-			continue
-		}
-		for _, value := range append(leaves(p.StructuredValue), valueOf(p)) {
-			if len(value) > 3 || secret(p, value) {
-				secrets.Value(value)
-			}
-		}
-	}
-	for _, p := range slices.Concat(s.About.Saved, s.About.Hidden) {
-		if p.Value != nil && !let[p.ID] && len(*p.Value) > 3 {
-			secrets.Value(*p.Value)
-		}
-	}
-	if r.Personal {
-		return hide(secrets, text)
-	}
-	for _, v := range personal(s.About) {
-		for _, form := range []string{v, strings.ToLower(v), strings.ToUpper(v)} {
-			secrets.Value(form)
-		}
-	}
-	return email.ReplaceAllString(hide(secrets, text), redact.Mark)
-}
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
 
 // leaves are the texts within a structured value.
 func leaves(structured []byte) []string {

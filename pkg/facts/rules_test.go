@@ -38,11 +38,15 @@ const vendorSays = `refused hunter2-planted and planted-license for planted-note
 	`"Janeplanted Doeplanted" <doe@planted.example>, JANEPLANTED, +49305550123, other@planted.example, planted0123456789abcdef0123456789abcdef, ` +
 	`5 Hauptstrasse-planted in Berlinplanted, pw-of-the-planted-reseller, T-1`
 
+func drafted(r Rules, s Story) *draft {
+	return &draft{Story: s, rules: New(nil, r).rules, now: time.Now}
+}
+
 func bodyOf(t *testing.T, r Rules, request, reason string) (fulfillment.EventBody, string) {
 	t.Helper()
 	key := fulfillment.Key{Type: fulfillment.Purchase, Product: "PRD-1", Asset: "AS-1", Request: "PR-1"}
 	s := Story{Key: key, Episode: 1, Status: "failed", Reason: reason, About: AboutBody(key.Type, []byte(request))}
-	body := New(nil, r).body(s, fulfillment.EventFailed)
+	body := drafted(r, s).body(fulfillment.EventFailed)
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
@@ -116,7 +120,7 @@ func TestRules_WhatConnectDoesNotHave_IsNeitherToldNorQuoted(t *testing.T) {
 		Reason: "Connect refused contact_name=Max Muster", About: AboutBody(fulfillment.Purchase, []byte(order)),
 	}
 	s.About.Hidden = []fulfillment.Param{{ID: "contact_name", Value: &value}}
-	if body := New(nil, Rules{}).body(s, fulfillment.EventHeld); strings.Contains(body.Reason, "Muster") {
+	if body := drafted(Rules{}, s).body(fulfillment.EventHeld); strings.Contains(body.Reason, "Muster") {
 		t.Errorf("reason: %s", body.Reason)
 	}
 }
@@ -191,7 +195,7 @@ func FuzzAbout_AnyBody_IsValid(f *testing.F) {
 					Key:   fulfillment.Key{Type: typ, Product: "PRD-1", Asset: "AS-1", Request: "PR-1"},
 					About: AboutBody(typ, body), Reason: "because", Episode: 1, Time: time.Unix(1, 0),
 				}
-				text, err := json.Marshal(New(nil, r).body(s, fulfillment.EventFailed))
+				text, err := json.Marshal(drafted(r, s).body(fulfillment.EventFailed))
 				if err != nil {
 					t.Fatal(err)
 				}

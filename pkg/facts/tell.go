@@ -63,9 +63,10 @@ type Story struct {
 func (t *Teller) Tell(ctx context.Context, s Story) (bool, error) {
 	const most = 20 // each time, somebody else has told something of this one request
 	var err error
+	d := &draft{Story: s, rules: t.rules, now: t.now}
 	for range most {
 		var told bool
-		if told, err = t.tell(ctx, s); !errors.Is(err, stream.ErrConflict) {
+		if told, err = t.tell(ctx, d); !errors.Is(err, stream.ErrConflict) {
 			return told, err
 		}
 	}
@@ -84,7 +85,7 @@ func (t *Teller) Opened(ctx context.Context, s Story, closing episode.Closing) e
 
 // tell is one try, which fails with stream.ErrConflict where somebody else tells
 // something of the request at the same time.
-func (t *Teller) tell(ctx context.Context, s Story) (bool, error) {
+func (t *Teller) tell(ctx context.Context, s *draft) (bool, error) {
 	at, err := episode.ClosingOf(ctx, t.log, s.Key)
 	if err != nil {
 		return false, err
@@ -105,14 +106,14 @@ func (t *Teller) tell(ctx context.Context, s Story) (bool, error) {
 		}
 		var extra []episode.Header
 		if i == len(events)-1 {
-			if extra, err = t.deed(s); err != nil {
+			if extra, err = s.deed(); err != nil {
 				return false, err
 			}
 		}
-		next, err := episode.PutEvent(ctx, t.log, t.body(s, e), at, extra...)
+		next, err := episode.PutEvent(ctx, t.log, s.body(e), at, extra...)
 		if errors.Is(err, stream.ErrTooLarge) { // the fact itself must be told
-			s.About, s.Plain = About{}, false
-			next, err = episode.PutEvent(ctx, t.log, t.body(s, e), at, extra...)
+			s.forget()
+			next, err = episode.PutEvent(ctx, t.log, s.body(e), at, extra...)
 		}
 		if at = next; err != nil {
 			return false, err
@@ -148,52 +149,6 @@ func (s Story) told(steps []string, e fulfillment.Event) bool {
 // repeats reports whether a fact may be told several times of one episode.
 func repeats(e fulfillment.Event) bool {
 	return e == fulfillment.EventHeld || e == fulfillment.EventDead
-}
-
-// pending is Connect's word for a request that is not finished.
-const pending = "pending"
-
-// body is what is published of one event.
-func (t *Teller) body(s Story, e fulfillment.Event) fulfillment.EventBody {
-	b := t.rules.blocks(s.Key, s.About)
-	b.RequestID, b.AssetID, b.ProductID, b.Type = s.Key.Request, s.Key.Asset, s.Key.Product, s.Key.Type
-	b.Event, b.Episode, b.Status, b.Time = e, s.Episode, s.Status, t.now().UTC()
-	if !s.Time.IsZero() && (e.Closes() || repeats(e)) {
-		b.Time = s.Time.UTC()
-	}
-	switch e {
-	case fulfillment.EventReceived, fulfillment.EventAnswered:
-		b.Status = pending
-		return b
-	case fulfillment.EventProvisioned:
-		b.Status = pending
-	case fulfillment.EventHeld, fulfillment.EventDead:
-		b.Stage, b.Letter = s.Stage, s.Letter
-	default:
-	}
-	b.Reason = t.rules.text(s, s.Reason)
-	return b
-}
-
-// someone is who did a deed, for those who need not know.
-const someone = "an operator"
-
-// deed is the header of the story's deed, for others to read, too: its note
-// without what may not leave, and who did it only where personal data may.
-func (t *Teller) deed(s Story) ([]episode.Header, error) {
-	if s.Deed == nil {
-		return nil, nil
-	}
-	d := *s.Deed
-	d.Note = t.rules.text(s, d.Note)
-	if !t.rules.Personal {
-		d.By = someone
-	}
-	b, err := json.Marshal(d)
-	if err != nil {
-		return nil, fmt.Errorf("encode deed: %w", err)
-	}
-	return []episode.Header{{Name: fulfillment.HeaderDeed, Value: string(b)}}, nil
 }
 
 // OfLetter tells of a dead letter of this sequence: of an open episode of a

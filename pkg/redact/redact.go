@@ -24,7 +24,7 @@ const typePassword = "password"
 // then several may read.
 type Secrets struct {
 	ids    map[string]bool // of parameters of type password
-	values []string        // in all their forms, the longest first
+	values []string        // as they are
 }
 
 // Param adds a parameter of Connect's, if its type is password.
@@ -76,35 +76,62 @@ func (s *Secrets) addAll(v any) {
 	}
 }
 
-// add notes a value, and how it looks within JSON, within a URL and in base64.
 func (s *Secrets) add(value string) {
-	if strings.TrimSpace(value) == "" {
-		return
+	if strings.TrimSpace(value) != "" && !slices.Contains(s.values, value) {
+		s.values = append(s.values, value)
 	}
-	forms := []string{value, url.QueryEscape(value), url.PathEscape(value)}
-	if len(value) >= short {
-		forms = append(forms, base64.RawStdEncoding.EncodeToString([]byte(value)), base64.RawURLEncoding.EncodeToString([]byte(value)))
-	}
-	if quoted, err := json.Marshal(value); err == nil { // Go's, which writes & < > as \u00XX
-		forms = append(forms, string(quoted[1:len(quoted)-1]))
-	}
-	plain := strconv.Quote(value) // as others write JSON
-	for _, form := range append(forms, plain[1:len(plain)-1]) {
-		if form != "" && !slices.Contains(s.values, form) {
-			s.values = append(s.values, form)
-		}
-	}
-	// The longest first: one may hold another.
-	slices.SortStableFunc(s.values, func(a, b string) int { return len(b) - len(a) })
 }
 
-// Values takes the values out of a text, and leaves the rest as it is: a
-// customer may read "password: too short".
+// Values takes the values out of a text, also as they look within JSON, within a
+// URL and in base64, and leaves the rest as it is: a customer may read
+// "password: too short".
 func (s *Secrets) Values(text string) string {
+	var found []string
 	for _, v := range s.values {
-		text = replace(text, v)
+		found = appendForms(found, text, v)
+	}
+	// The longest first: one may hold another.
+	slices.SortStableFunc(found, func(a, b string) int { return len(b) - len(a) })
+	for _, form := range found {
+		text = replace(text, form)
 	}
 	return text
+}
+
+// appendForms appends the forms of a value that are in a text. Most values are
+// in no text, and most have no form but themselves: that must cost little.
+func appendForms(found []string, text, value string) []string {
+	note := func(form string) {
+		if form != "" && strings.Contains(text, form) {
+			found = append(found, form)
+		}
+	}
+	note(value)
+	if !plain(value) {
+		note(url.QueryEscape(value))
+		note(url.PathEscape(value))
+		if quoted, err := json.Marshal(value); err == nil { // Go's, which writes & < > as \u00XX
+			note(string(quoted[1 : len(quoted)-1]))
+		}
+		quoted := strconv.Quote(value) // as others write JSON
+		note(quoted[1 : len(quoted)-1])
+	}
+	if len(value) >= short && base64.RawStdEncoding.EncodedLen(len(value)) <= len(text) {
+		note(base64.RawStdEncoding.EncodeToString([]byte(value)))
+		note(base64.RawURLEncoding.EncodeToString([]byte(value)))
+	}
+	return found
+}
+
+// plain reports whether a value looks the same within JSON and within a URL.
+func plain(value string) bool {
+	for i := range len(value) {
+		c := value[i]
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && !strings.ContainsRune("-_.~", rune(c)) {
+			return false
+		}
+	}
+	return true
 }
 
 // Text takes the values, and what looks like a credential, out of a text.
