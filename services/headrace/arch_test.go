@@ -74,9 +74,9 @@ func arrows() map[string]string {
 // homes tells where alone a module may be imported, by code and by tests.
 func homes() map[string][2]string {
 	return map[string][2]string{
-		"github.com/nats-io/nats.go":         {"pkg/stream", "pkg/stream pkg/broker"},
-		"github.com/nats-io/nats-server":     {"pkg/broker pkg/stream/streamtest", "pkg/stream pkg/broker"},
-		"github.com/ThreeDotsLabs/watermill": {"pkg/stream", "pkg/stream"}, // and -nats
+		"github.com/nats-io/nats.go":         {"pkg/stream", "pkg/stream pkg/broker services/headrace/bench"},
+		"github.com/nats-io/nats-server":     {"pkg/broker pkg/stream/streamtest", "pkg/stream pkg/broker services/headrace/bench"},
+		"github.com/ThreeDotsLabs/watermill": {"pkg/stream", "pkg/stream services/headrace/bench"}, // and -nats
 	}
 }
 
