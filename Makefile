@@ -25,8 +25,13 @@ help: ## List the targets
 build: ## Build bin/headrace, a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(LDFLAGS)' -o bin/headrace ./services/headrace
 
+# Packages whose tests run many processes or streams at once. Each has the machine
+# to itself, so that nothing is compiled or tested beside what has to keep up.
+BUSY := ./docs/examples ./pkg/stream/... ./services/headrace/...
+
 test: ## Run the tests under the race detector, and with node those that need it
-	go test -race ./...
+	go test -race -timeout 30m $$(go list ./... | grep -vxF "$$(go list $(BUSY))")
+	go test -race -timeout 60m -p 1 $(BUSY)
 	go test -race -tags failpoints ./pkg/failpoint
 	@for d in $(NODE_PACKAGES); do \
 		command -v node >/dev/null && test -d $$d || echo "make test: left out what needs node and $$d, as they are not here"; \
@@ -47,7 +52,7 @@ fmt: ## Format the Go code
 	gofmt -w .
 
 traps: ## Run the slow tests of what stock Watermill parts get wrong
-	go test -race -tags traps ./pkg/stream/...
+	go test -race -timeout 30m -p 1 -tags traps ./pkg/stream/...
 
 fuzz: ## Run each fuzz target for FUZZTIME (10s)
 	@grep -r --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' pkg services | sed 's/:func / /' | while read -r file name; do \

@@ -20,7 +20,7 @@ import (
 const (
 	childDir  = "BROKER_TEST_CHILD_DIR"
 	childRole = "BROKER_TEST_CHILD_ROLE"
-	deadline  = 20 * time.Second
+	deadline  = 2 * time.Minute
 )
 
 // TestMain is also the main of the child processes that own a directory, or try

@@ -163,7 +163,7 @@ func Count(t *testing.T, c *stream.Client, name, filter string) int {
 // Until waits for a state that others bring about.
 func Until(t *testing.T, what string, reached func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !reached() {

@@ -46,7 +46,7 @@ func TestConnect_WrongBroker_SaysWhy(t *testing.T) {
 			if !errors.Is(err, tc.want) || c != nil {
 				t.Errorf("Connect = %v, %v; want %v", c, err, tc.want)
 			}
-			if d := time.Since(begin); d > 3*time.Second {
+			if d := time.Since(begin); d > 30*time.Second {
 				t.Errorf("took %s", d)
 			}
 		})

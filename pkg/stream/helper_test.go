@@ -10,7 +10,7 @@ import (
 	"github.com/headrace/headrace/pkg/stream/streamtest"
 )
 
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // connect returns a Client of the broker that is closed at the test's end.
 func connect(t testing.TB, b *streamtest.Broker, change ...func(*stream.Options)) *stream.Client {

@@ -51,7 +51,7 @@ func TestLease_BrokerGone_CancelsAndRefusesTheAck(t *testing.T) {
 	t.Parallel()
 	b := streamtest.Server(t)
 	c := connect(t, b)
-	apply(t, c, one(func(d *stream.Consumer) { d.AckWait = 3 * time.Second }))
+	apply(t, c, one(func(d *stream.Consumer) { d.AckWait = 6 * time.Second }))
 	fill(t, c, 1)
 	busy, over := make(chan time.Time, 1), make(chan error, 1)
 	again := make(chan int, 1)
@@ -71,8 +71,8 @@ func TestLease_BrokerGone_CancelsAndRefusesTheAck(t *testing.T) {
 	if cause := within(t, "lease is lost", over); !errors.Is(cause, stream.ErrLeaseLost) {
 		t.Errorf("cause = %v", cause)
 	}
-	if d := time.Since(begin); d < 1500*time.Millisecond || d > 3*time.Second {
-		t.Errorf("lease lost after %s; want 2.5 s of an ack wait of 3 s", d)
+	if d := time.Since(begin); d < 3*time.Second || d > 6*time.Second {
+		t.Errorf("lease lost after %s; want 5 s of an ack wait of 6 s", d)
 	}
 	b.Start()
 	// An acknowledgement, had it been sent, would be waiting in the

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	patience = 30 * time.Second
+	patience = 3 * time.Minute
 	events   = fulfillment.StreamEvents
 )
 

@@ -129,7 +129,7 @@ func (w *world) client() *stream.Client {
 // until waits for a state of the world, and says what was waited for.
 func (w *world) until(what string, reached func() bool) {
 	w.t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !reached() {

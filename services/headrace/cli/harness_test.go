@@ -56,7 +56,7 @@ func (b *buffer) String() string {
 // waitFor polls until done, and shows what there is when it never is.
 func waitFor(t *testing.T, done func() bool, state fmt.Stringer) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for tick := time.NewTicker(5 * time.Millisecond); !done(); {
 		select {
 		case <-tick.C:

@@ -69,7 +69,7 @@ func ordered(t *testing.T) plan {
 	if number("CRASH_KILLS", &p.kills) || p.atLeast > 0 {
 		p.atMost = p.atLeast + time.Duration(p.kills)*10*time.Second
 	}
-	p.settle = 90*time.Second + 4*p.ackWait
+	p.settle = 5*time.Minute + 4*p.ackWait
 	return p
 }
 

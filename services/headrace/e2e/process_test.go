@@ -54,6 +54,10 @@ type site struct {
 	env     map[string]string
 }
 
+// patience is how long a test waits for what comes in a moment, unless the machine
+// is very busy.
+const patience = 5 * time.Minute
+
 const key = "SU-000-000-001:0123456789abcdef0123456789abcdef01234567"
 
 func newSite(t *testing.T, co connectsim.Options, vo vendorsim.Options) *site {
@@ -111,7 +115,7 @@ type result struct {
 // run runs a command to its end.
 func (s *site) run(args ...string) result {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	cmd := s.command(ctx, args...)
 	var stdout, stderr bytes.Buffer
@@ -215,7 +219,7 @@ func (p *process) get(path string) (status int, body string) {
 
 func (s *site) until(what string, reached func() bool) {
 	s.t.Helper()
-	deadline := time.Now().Add(90 * time.Second)
+	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !reached() {

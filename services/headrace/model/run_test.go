@@ -85,7 +85,7 @@ func (w *world) step(r *run, o order) {
 }
 
 func (w *world) await(r *run) {
-	patience := time.NewTimer(time.Minute)
+	patience := time.NewTimer(5 * time.Minute)
 	defer patience.Stop()
 	select {
 	case <-r.stopped:
