@@ -118,7 +118,7 @@ func TestClient_Put_RetriesWithItsBody(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request) { answer(w, []int{500, 429, 200}[n], `{}`) })
 	value, fault, old := "nimbus-1", "", "old"
-	err := s.client(t).Requests.UpdateParams(t.Context(), "PR-1", []ParamUpdate{{ID: "a", Value: &old}, {ID: "b", ValueError: &fault}, {ID: "a", Value: &value, ValueError: &fault}})
+	_, err := s.client(t).Requests.UpdateParams(t.Context(), "PR-1", []ParamUpdate{{ID: "a", Value: &old}, {ID: "b", ValueError: &fault}, {ID: "a", Value: &value, ValueError: &fault}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,12 +55,13 @@ func (s *RequestsService) GetRaw(ctx context.Context, id string) ([]byte, *Reque
 }
 
 // UpdateParams saves the parameters given, of which the last of each id counts,
-// and leaves the others as they are. Without any it makes no call. It may be
-// repeated.
-func (s *RequestsService) UpdateParams(ctx context.Context, id string, updates []ParamUpdate) error {
+// and leaves the others as they are. It returns the request as Connect has it
+// afterwards, nil where the answer doesn't show it. Without any parameters it
+// makes no call. It may be repeated.
+func (s *RequestsService) UpdateParams(ctx context.Context, id string, updates []ParamUpdate) (*Request, error) {
 	to, err := at("/requests/{id}", id)
 	if err != nil || len(updates) == 0 {
-		return err
+		return nil, err
 	}
 	var body struct {
 		Asset struct {
@@ -68,8 +69,12 @@ func (s *RequestsService) UpdateParams(ctx context.Context, id string, updates [
 		} `json:"asset"`
 	}
 	body.Asset.Params = lastByID(updates)
-	_, err = s.client.call(ctx, http.MethodPut, to, body, nil)
-	return err
+	var answer []byte
+	if _, err := s.client.call(ctx, http.MethodPut, to, body, &answer); err != nil {
+		return nil, err
+	}
+	r, _ := DecodeRequest(answer) // saved, whatever the answer looks like
+	return r, nil
 }
 
 // Create places a request and returns it. body is what Connect takes: a vendor

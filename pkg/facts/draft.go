@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -23,6 +24,16 @@ type draft struct {
 
 // forget leaves nothing but the fact.
 func (d *draft) forget() { d.About, d.Plain, d.view = About{}, false, nil }
+
+// stand is how the events of the request stand. What was known of that counts
+// once: who comes again was wrong about it.
+func (d *draft) stand(ctx context.Context, r episode.Reader) (episode.Closing, error) {
+	if known := d.At; known != nil {
+		d.At = nil
+		return *known, nil
+	}
+	return episode.ClosingOf(ctx, r, d.Key)
+}
 
 func (d *draft) prepare() {
 	if d.view != nil {

@@ -53,6 +53,9 @@ type Story struct {
 	Stage  fulfillment.Stage
 	Letter uint64
 	Time   time.Time // of the fact; zero is now
+	// At is how the events of the request stood a moment ago, which spares reading
+	// that; nil is not known.
+	At *episode.Closing
 	// Deed is what an operator did, if the last event comes from that.
 	Deed *fulfillment.Deed
 }
@@ -86,7 +89,7 @@ func (t *Teller) Opened(ctx context.Context, s Story, closing episode.Closing) e
 // tell is one try, which fails with stream.ErrConflict where somebody else tells
 // something of the request at the same time.
 func (t *Teller) tell(ctx context.Context, s *draft) (bool, error) {
-	at, err := episode.ClosingOf(ctx, t.log, s.Key)
+	at, err := s.stand(ctx, t.log)
 	if err != nil {
 		return false, err
 	}

@@ -89,7 +89,8 @@ func HeadFilter(asset string) string {
 	return "fulfillment.*.*.*." + EscapeToken(asset) + ".*"
 }
 
-// RequestFilter matches everything in StreamRequests about the request.
+// RequestFilter matches everything in StreamRequests, or in StreamResults, about
+// the request.
 func (k Key) RequestFilter() string { return "fulfillment.*." + k.tail() }
 
 // Filter matches what lies below root about the requests that k describes: what

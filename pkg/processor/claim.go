@@ -91,7 +91,7 @@ func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (boo
 		p.entry(w).Debug("request superseded by a later message of its asset")
 		return false, nil
 	}
-	result, err := p.lastResult(ctx, w)
+	result, err := p.decided(ctx, w)
 	if err != nil {
 		return false, err
 	}
@@ -119,8 +119,18 @@ func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (boo
 	return !dead, err
 }
 
-func (p *Processor) lastResult(ctx context.Context, w *Work) (*fulfillment.Result, error) {
-	m, err := p.log.Last(ctx, fulfillment.StreamResults, w.Key.Subject(fulfillment.RootResults))
+// decided returns the last result of the request, nil if there is none. Of most
+// requests there is no intent either, which one read tells.
+func (p *Processor) decided(ctx context.Context, w *Work) (*fulfillment.Result, error) {
+	subject := w.Key.Subject(fulfillment.RootResults)
+	m, err := p.log.Last(ctx, fulfillment.StreamResults, w.Key.RequestFilter())
+	switch {
+	case errors.Is(err, stream.ErrNotFound):
+		w.untouched = true
+		return nil, nil
+	case err == nil && m.Subject != subject:
+		m, err = p.log.Last(ctx, fulfillment.StreamResults, subject)
+	}
 	if errors.Is(err, stream.ErrNotFound) {
 		return nil, nil
 	}

@@ -26,6 +26,9 @@ func (w *Work) IdempotencyKey() string {
 // OpenCall returns the intent of a call that may have taken effect, in this or
 // an earlier episode of the request; nil if there is none.
 func (w *Work) OpenCall(ctx context.Context) (*fulfillment.Intent, error) {
+	if w.untouched && w.intents == 0 {
+		return nil, nil // and should there be one by now, no other takes its place
+	}
 	var in fulfillment.Intent
 	last, err := episode.LastBody(ctx, w.log, fulfillment.StreamResults, w.Key.Subject(fulfillment.RootIntents), &in)
 	if err != nil || last == 0 {

@@ -32,6 +32,8 @@ type Work struct {
 	redriven time.Time
 	opened   time.Time // when the episode was; zero: not known yet
 
+	untouched bool // neither a result nor an intent of the request was stored before
+
 	untried bool  // all earlier deliveries were put off before anything was done
 	closed  error // the upstream may not be called
 

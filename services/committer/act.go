@@ -54,7 +54,7 @@ func (a *act) do(ctx context.Context) (outcome, error) {
 		return outcome{status: a.has.status}, a.rehearse(ctx, updates)
 	}
 	if len(updates) > 0 {
-		err := a.to.update(ctx, a.r.RequestID, updates)
+		_, err := a.to.update(ctx, a.r.RequestID, updates)
 		if refused(err) {
 			return a.giveUp(ctx, fmt.Sprintf("Connect refused the parameters: %v", err))
 		}
@@ -189,15 +189,18 @@ func (a *act) answered(ctx context.Context, refusal error) (outcome, error) {
 
 // changed leaves out what Connect has already.
 func (a *act) changed() []connect.ParamUpdate {
-	updates := make([]connect.ParamUpdate, 0, len(a.r.Params))
-	for _, p := range a.r.Params {
+	return updates(slices.DeleteFunc(slices.Clone(a.r.Params), func(p fulfillment.Param) bool {
 		has := a.has.param(p.ID)
-		if has != nil && (p.Value == nil || *p.Value == has.Value) && (p.ValueError == nil || *p.ValueError == has.ValueError) {
-			continue
-		}
-		updates = append(updates, connect.ParamUpdate{ID: p.ID, Value: p.Value, ValueError: p.ValueError})
+		return has != nil && (p.Value == nil || *p.Value == has.Value) && (p.ValueError == nil || *p.ValueError == has.ValueError)
+	}))
+}
+
+func updates(params []fulfillment.Param) []connect.ParamUpdate {
+	list := make([]connect.ParamUpdate, 0, len(params))
+	for _, p := range params {
+		list = append(list, connect.ParamUpdate{ID: p.ID, Value: p.Value, ValueError: p.ValueError})
 	}
-	return updates
+	return list
 }
 
 // apply makes what we know of the request what it is in Connect after the

@@ -154,22 +154,11 @@ func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillme
 	if closing.Covers(r.Episode) && !failpoint.Off(failpoint.NoEvent) {
 		return "", nil
 	}
-	last, err := c.Log.Last(ctx, fulfillment.StreamResults, d.Subject)
-	if err != nil {
-		return "", fmt.Errorf("read last result of %s: %w", r.RequestID, err)
+	age := c.now().Sub(d.Time)
+	if stale, err := c.stale(ctx, d, r, d.Attempt == 1 && age <= freshFor); err != nil || stale {
+		return "", err
 	}
-	if last.Sequence > d.Sequence {
-		return "", nil // a later result repeats what this one saves
-	}
-	if d.Attempt > 1 || c.now().Sub(d.Time) > freshFor {
-		if dead, err := c.Dead.Has(ctx, r.Key(), d.Stream, d.Sequence); err != nil || dead {
-			return "", err
-		}
-		if over, err := c.over(ctx, r); err != nil || over {
-			return "", err
-		}
-	}
-	end, err := c.settle(ctx, r)
+	end, err := c.settle(ctx, r, d.Attempt == 1 && age <= trusted)
 	if err != nil {
 		c.provisioned(ctx, r, closing, end.about)
 		return "", err
@@ -178,7 +167,7 @@ func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillme
 	if !closes || c.DryRun {
 		return "", nil
 	}
-	told, err := c.tell(ctx, r, event, end)
+	told, err := c.tell(ctx, r, event, end, closing)
 	if err != nil || !told {
 		return "", err
 	}
@@ -189,6 +178,34 @@ func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillme
 // had to be made anew counts deliveries from 1 again, but not within the ack
 // wait.
 const freshFor = 10 * time.Second
+
+// trusted is how long after it was decided that a request was pending a result
+// may be committed without another look first.
+const trusted = time.Hour
+
+// stale reports whether there is nothing to do about a result whose episode is
+// open: a later result takes its place, somebody has it to look at, or the request
+// is in a later episode. Of an end that has just been decided and is delivered for
+// the first time none of that can be.
+func (c *Committer) stale(ctx context.Context, d *stream.Delivery, r *fulfillment.Result, fresh bool) (bool, error) {
+	if fresh && r.Decision.Final() {
+		return false, nil
+	}
+	last, err := c.Log.Last(ctx, fulfillment.StreamResults, d.Subject)
+	if err != nil {
+		return false, fmt.Errorf("read last result of %s: %w", r.RequestID, err)
+	}
+	if last.Sequence > d.Sequence {
+		return true, nil // it repeats what this one saves
+	}
+	if fresh {
+		return false, nil
+	}
+	if dead, err := c.Dead.Has(ctx, r.Key(), d.Stream, d.Sequence); err != nil || dead {
+		return dead, err
+	}
+	return c.over(ctx, r)
+}
 
 // over reports whether the request is in a later episode, which began when this
 // one had been closed. Its event says so, too, unless the events were lost.
@@ -202,20 +219,21 @@ const gone = ""
 
 // settle brings the request to where the result wants it, unless somebody else
 // moved it on, and returns how Connect has it. What was seen of the request is
-// returned with an error, too.
-func (c *Committer) settle(ctx context.Context, r *fulfillment.Result) (end outcome, err error) {
+// returned with an error, too. First says that nothing can have been done about
+// the result yet.
+func (c *Committer) settle(ctx context.Context, r *fulfillment.Result, first bool) (end outcome, err error) {
 	var seen facts.About
 	defer func() { end.about = seen }()
 	var to target = assetTarget{c.Requests, &seen}
 	if r.Type.Tier() {
 		to = tierTarget{c.TierRequests, &seen}
 	}
-	has, err := to.get(ctx, r.RequestID)
+	has, err := c.look(ctx, to, r, first)
 	if connect.IsNotFound(err) {
 		return outcome{status: gone, reason: "Connect does not know the request"}, nil
 	}
 	if err != nil {
-		return outcome{}, fmt.Errorf("read request %s: %w", r.RequestID, err)
+		return outcome{}, err
 	}
 	if r.Replay > 0 {
 		status, reason, err := c.settleReplay(ctx, r, has)
@@ -229,6 +247,29 @@ func (c *Committer) settle(ctx context.Context, r *fulfillment.Result) (end outc
 		return outcome{status: moved.Status}, nil
 	}
 	return end, err
+}
+
+// look returns how Connect has the request. What is to be saved by a result that
+// comes for the first time is saved at once: Connect takes parameters of an open
+// request only, and its answer shows the request as well as a read would. Of what
+// it refuses, the request is read.
+func (c *Committer) look(ctx context.Context, to target, r *fulfillment.Result, first bool) (*state, error) {
+	saves := r.Decision == fulfillment.Approve || r.Decision == fulfillment.Wait
+	if first && saves && len(r.Params) > 0 && r.Replay == 0 && !r.Type.Tier() && !c.DryRun {
+		has, err := to.update(ctx, r.RequestID, updates(r.Params))
+		if err != nil && !refused(err) {
+			return nil, fmt.Errorf("save parameters of %s: %w", r.RequestID, err)
+		}
+		if has != nil {
+			failpoint.Here(failpoint.ParamsSaved, r.RequestID)
+			return has, nil
+		}
+	}
+	has, err := to.get(ctx, r.RequestID)
+	if err != nil {
+		return nil, fmt.Errorf("read request %s: %w", r.RequestID, err)
+	}
+	return has, nil
 }
 
 // eventOf names the event by Connect's status; false where the episode goes on:

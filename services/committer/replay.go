@@ -23,7 +23,7 @@ type Assets interface {
 type Adjustments interface {
 	List(ctx context.Context, q connect.RequestQuery) ([]connect.Row, error)
 	Create(ctx context.Context, body any) (*connect.Request, error)
-	UpdateParams(ctx context.Context, id string, params []connect.ParamUpdate) error
+	UpdateParams(ctx context.Context, id string, params []connect.ParamUpdate) (*connect.Request, error)
 	Approve(ctx context.Context, id string, a connect.Approval) (*connect.Request, error)
 }
 
@@ -80,7 +80,7 @@ func (c *Committer) adjust(ctx context.Context, r *fulfillment.Result, updates [
 		}
 	}
 	if left := missing(adjustment.Asset.Params, updates); len(left) > 0 {
-		if err := c.Adjustments.UpdateParams(ctx, adjustment.ID, left); err != nil {
+		if _, err := c.Adjustments.UpdateParams(ctx, adjustment.ID, left); err != nil {
 			return fmt.Errorf("save parameters of %s: %w", adjustment.ID, err)
 		}
 	}

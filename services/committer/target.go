@@ -11,7 +11,7 @@ import (
 // Requests is what the committer needs of Connect for asset requests.
 type Requests interface {
 	Get(ctx context.Context, id string) (*connect.Request, error)
-	UpdateParams(ctx context.Context, id string, params []connect.ParamUpdate) error
+	UpdateParams(ctx context.Context, id string, params []connect.ParamUpdate) (*connect.Request, error)
 	Approve(ctx context.Context, id string, a connect.Approval) (*connect.Request, error)
 	Fail(ctx context.Context, id, reason string) (*connect.Request, error)
 	Inquire(ctx context.Context, id, templateID string) (*connect.Request, error)
@@ -48,7 +48,8 @@ func (s *state) param(id string) *connect.Param {
 // Connect has the request in afterwards.
 type target interface {
 	get(ctx context.Context, id string) (*state, error)
-	update(ctx context.Context, id string, params []connect.ParamUpdate) error
+	// update returns the request as the answer shows it, nil where it doesn't.
+	update(ctx context.Context, id string, params []connect.ParamUpdate) (*state, error)
 	approve(ctx context.Context, id string, a connect.Approval) (status string, err error)
 	fail(ctx context.Context, id, reason string) (status string, err error)
 	inquire(ctx context.Context, id, templateID string) (status string, err error)
@@ -65,12 +66,20 @@ func (t assetTarget) get(ctx context.Context, id string) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.seen.Request = r
-	return &state{status: r.Status, reason: r.Reason, scope: ScopeAsset, params: r.Asset.Params}, nil
+	return t.show(r), nil
 }
 
-func (t assetTarget) update(ctx context.Context, id string, params []connect.ParamUpdate) error {
-	return t.UpdateParams(ctx, id, params)
+func (t assetTarget) show(r *connect.Request) *state {
+	t.seen.Request = r
+	return &state{status: r.Status, reason: r.Reason, scope: ScopeAsset, params: r.Asset.Params}
+}
+
+func (t assetTarget) update(ctx context.Context, id string, params []connect.ParamUpdate) (*state, error) {
+	r, err := t.UpdateParams(ctx, id, params)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	return t.show(r), nil
 }
 
 func (t assetTarget) approve(ctx context.Context, id string, a connect.Approval) (string, error) {
@@ -111,8 +120,8 @@ func (t tierTarget) get(ctx context.Context, id string) (*state, error) {
 	return &state{status: r.Status, reason: r.Reason, scope: scope, params: r.Params}, nil
 }
 
-func (t tierTarget) update(ctx context.Context, id string, params []connect.ParamUpdate) error {
-	return t.UpdateParams(ctx, id, params)
+func (t tierTarget) update(ctx context.Context, id string, params []connect.ParamUpdate) (*state, error) {
+	return nil, t.UpdateParams(ctx, id, params)
 }
 
 // tierActive is the status of a tier configuration one of whose requests was

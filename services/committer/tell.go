@@ -11,8 +11,10 @@ import (
 )
 
 // tell publishes how the episode ended, after what was to be told before, and
-// reports whether nobody had done so.
-func (c *Committer) tell(ctx context.Context, r *fulfillment.Result, event fulfillment.Event, end outcome) (bool, error) {
+// reports whether nobody had done so. At is how the events stood before.
+func (c *Committer) tell(
+	ctx context.Context, r *fulfillment.Result, event fulfillment.Event, end outcome, at episode.Closing,
+) (bool, error) {
 	if r.Decision == fulfillment.Recheck { // of an episode that a person was to look at, perhaps
 		if err := c.Dead.Retell(ctx, r.Key(), r.Episode); err != nil {
 			return false, err
@@ -28,7 +30,7 @@ func (c *Committer) tell(ctx context.Context, r *fulfillment.Result, event fulfi
 	}
 	told, err := c.Facts.Tell(ctx, facts.Story{
 		Key: r.Key(), Episode: r.Episode, Replay: r.Replay > 0, Events: before(r, event),
-		Status: end.status, Reason: end.reason, Plain: end.status == gone, About: about,
+		Status: end.status, Reason: end.reason, Plain: end.status == gone, About: about, At: &at,
 	})
 	if err != nil {
 		return false, err
