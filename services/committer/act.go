@@ -38,6 +38,8 @@ type act struct {
 	to  target
 	r   *fulfillment.Result
 	has *state
+	// saved says that the parameters were saved just now, whatever has shows.
+	saved bool
 }
 
 // outcome is the status that Connect has the request in, the reason that goes
@@ -50,6 +52,10 @@ type outcome struct {
 // do saves parameters and carries the decision out.
 func (a *act) do(ctx context.Context) (outcome, error) {
 	updates := a.changed()
+	if a.saved {
+		a.apply(updates)
+		updates = nil
+	}
 	if a.DryRun {
 		return outcome{status: a.has.status}, a.rehearse(ctx, updates)
 	}

@@ -8,9 +8,11 @@
 //	           provisioned, what became of the subscription, and at last how the
 //	           episode ended; fulfillment.dead.hold.… for what a person must decide
 //
-// It reads the request before it acts, acts only on one that is pending, and
-// names the event by what Connect says afterwards, not by what was decided. So
-// a result may be delivered any number of times, and each fact is told once.
+// It acts only on a request that is pending: it reads the request before it acts
+// or, where a result comes for the first time, saves its parameters and goes by
+// Connect's answer to that. The event is named by what Connect says afterwards,
+// not by what was decided. So a result may be delivered any number of times, and
+// each fact is told once.
 package committer
 
 import (
@@ -158,7 +160,7 @@ func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillme
 	if stale, err := c.stale(ctx, d, r, d.Attempt == 1 && age <= freshFor); err != nil || stale {
 		return "", err
 	}
-	end, err := c.settle(ctx, r, d.Attempt == 1 && age <= trusted)
+	end, err := c.settle(ctx, r, d.Attempt == 1 && age <= trusted && !again(d))
 	if err != nil {
 		c.provisioned(ctx, r, closing, end.about)
 		return "", err
@@ -179,9 +181,14 @@ func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillme
 // wait.
 const freshFor = 10 * time.Second
 
-// trusted is how long after it was decided that a request was pending a result
-// may be committed without another look first.
+// trusted is the age up to which a result that comes for the first time may be
+// committed without a look at the request first.
 const trusted = time.Hour
+
+// again reports whether an operator had the result committed again.
+func again(d *stream.Delivery) bool {
+	return d.Header[fulfillment.HeaderReplayed] != "" || d.Header[fulfillment.HeaderRedriven] != ""
+}
 
 // stale reports whether there is nothing to do about a result whose episode is
 // open: a later result takes its place, somebody has it to look at, or the request
@@ -228,7 +235,7 @@ func (c *Committer) settle(ctx context.Context, r *fulfillment.Result, first boo
 	if r.Type.Tier() {
 		to = tierTarget{c.TierRequests, &seen}
 	}
-	has, err := c.look(ctx, to, r, first)
+	has, saved, err := c.look(ctx, to, r, first)
 	if connect.IsNotFound(err) {
 		return outcome{status: gone, reason: "Connect does not know the request"}, nil
 	}
@@ -242,34 +249,34 @@ func (c *Committer) settle(ctx context.Context, r *fulfillment.Result, first boo
 	if has.status != connect.StatusPending && !failpoint.Off(failpoint.NoRead) || r.Decision == fulfillment.Recheck {
 		return outcome{status: has.status, reason: has.reason}, nil
 	}
-	end, err = (&act{Committer: c, to: to, r: r, has: has}).do(ctx)
+	end, err = (&act{Committer: c, to: to, r: r, has: has, saved: saved}).do(ctx)
 	if moved := (*connect.StateError)(nil); errors.As(err, &moved) {
 		return outcome{status: moved.Status}, nil
 	}
 	return end, err
 }
 
-// look returns how Connect has the request. What is to be saved by a result that
+// look returns how Connect has the request, and whether the result's parameters
+// were saved just now. What is to be saved by a result that
 // comes for the first time is saved at once: Connect takes parameters of an open
 // request only, and its answer shows the request as well as a read would. Of what
 // it refuses, the request is read.
-func (c *Committer) look(ctx context.Context, to target, r *fulfillment.Result, first bool) (*state, error) {
+func (c *Committer) look(ctx context.Context, to target, r *fulfillment.Result, first bool) (has *state, saved bool, err error) {
 	saves := r.Decision == fulfillment.Approve || r.Decision == fulfillment.Wait
 	if first && saves && len(r.Params) > 0 && r.Replay == 0 && !r.Type.Tier() && !c.DryRun {
 		has, err := to.update(ctx, r.RequestID, updates(r.Params))
 		if err != nil && !refused(err) {
-			return nil, fmt.Errorf("save parameters of %s: %w", r.RequestID, err)
+			return nil, false, fmt.Errorf("save parameters of %s: %w", r.RequestID, err)
 		}
 		if has != nil {
 			failpoint.Here(failpoint.ParamsSaved, r.RequestID)
-			return has, nil
+			return has, true, nil
 		}
 	}
-	has, err := to.get(ctx, r.RequestID)
-	if err != nil {
-		return nil, fmt.Errorf("read request %s: %w", r.RequestID, err)
+	if has, err = to.get(ctx, r.RequestID); err != nil {
+		return nil, false, fmt.Errorf("read request %s: %w", r.RequestID, err)
 	}
-	return has, nil
+	return has, false, nil
 }
 
 // eventOf names the event by Connect's status; false where the episode goes on:

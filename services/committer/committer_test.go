@@ -39,7 +39,12 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{client: pipelinetest.Client(t), sim: connectsim.New(connectsim.Options{Empty: true})}
+	return newBenchWith(t, connectsim.Options{Empty: true})
+}
+
+func newBenchWith(t *testing.T, o connectsim.Options) *bench {
+	t.Helper()
+	b := &bench{client: pipelinetest.Client(t), sim: connectsim.New(o)}
 	server := httptest.NewServer(b.sim.Handler())
 	t.Cleanup(server.Close)
 	con, err := connect.NewClient(server.URL+connectsim.BasePath, "SU-000-000-000:secret",
