@@ -20,45 +20,88 @@ const (
 	orderLoose  = "created"
 )
 
-// listRows reads a list whose rows may leave it meanwhile.
-func (c *Client) listRows(ctx context.Context, path string, filter Filter, decode func(json.RawMessage) Row) ([]Row, error) {
+// walkRows reads a list whose rows may leave it meanwhile, and hands each page to
+// take with the total that the server told last, -1 where it tells none. A row
+// that stays is met, some more than once. It ends with take's error.
+func (c *Client) walkRows(ctx context.Context, path string, filter Filter, decode func(json.RawMessage) Row, take Take) error {
 	to := location{path: path, route: path}
 	if _, refused := c.refusedOrder.Load(path); refused {
-		return c.listRowsBy(ctx, to, filter, orderLoose, decode)
+		return c.walkRowsBy(ctx, to, filter, orderLoose, decode, take)
 	}
-	rows, err := c.listRowsBy(ctx, to, filter, orderStrict, decode)
+	err := c.walkRowsBy(ctx, to, filter, orderStrict, decode, take)
 	if !HasStatus(err, http.StatusBadRequest) {
-		return rows, err
+		return err
 	}
-	rows, looseErr := c.listRowsBy(ctx, to, filter, orderLoose, decode)
+	looseErr := c.walkRowsBy(ctx, to, filter, orderLoose, decode, take)
 	if HasStatus(looseErr, http.StatusBadRequest) {
-		return nil, err // it was not the order
+		return err // it was not the order
 	}
 	c.refusedOrder.Store(path, true)
-	return rows, looseErr
+	return looseErr
 }
 
-func (c *Client) listRowsBy(ctx context.Context, to location, filter Filter, order string, decode func(json.RawMessage) Row) ([]Row, error) {
+// Take is given a page of a list. An error ends the reading.
+type Take func(rows []Row, total int) error
+
+func (c *Client) walkRowsBy(ctx context.Context, to location, filter Filter, order string, decode func(json.RawMessage) Row, take Take) error {
+	var stop error
+	total := -1
+	read := c.fetcher(to, filter, order)
+	fetch := func(ctx context.Context, limit, offset int) (page, error) {
+		if stop != nil {
+			return page{}, stop
+		}
+		p, err := read(ctx, limit, offset)
+		total = p.total
+		return p, err
+	}
+	seen := map[string]bool{} // where no total is told, what is new tells the end
+	add := func(raws []json.RawMessage) (fresh int) {
+		rows := make([]Row, len(raws))
+		for i, raw := range raws {
+			rows[i] = decode(raw)
+			if key := keyOf(rows[i]); total < 0 && !seen[key] {
+				seen[key] = true
+				fresh++
+			}
+		}
+		if stop == nil {
+			stop = take(rows, total)
+		}
+		return fresh
+	}
+	if err := collect(ctx, c.settings.pageSize, fetch, add); err != nil {
+		return err
+	}
+	return stop
+}
+
+// keyOf tells one row from another.
+func keyOf(r Row) string {
+	if r.ID == "" {
+		return "raw " + string(r.Raw)
+	}
+	return "id " + r.ID
+}
+
+// listRows is walkRows for who wants all rows at once, each once, by creation,
+// then id.
+func (c *Client) listRows(ctx context.Context, path string, filter Filter, decode func(json.RawMessage) Row) ([]Row, error) {
 	var rows []Row
 	index := make(map[string]int)
-	add := func(page []json.RawMessage) (fresh int) {
-		for _, raw := range page {
-			row := decode(raw)
-			key := "id " + row.ID
-			if row.ID == "" {
-				key = "raw " + string(raw)
-			}
+	err := c.walkRows(ctx, path, filter, decode, func(page []Row, _ int) error {
+		for _, row := range page {
+			key := keyOf(row)
 			if i, seen := index[key]; seen {
 				rows[i] = row
 				continue
 			}
 			index[key] = len(rows)
 			rows = append(rows, row)
-			fresh++
 		}
-		return fresh
-	}
-	if err := collect(ctx, c.settings.pageSize, c.fetcher(to, filter, order), add); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	slices.SortStableFunc(rows, func(a, b Row) int {

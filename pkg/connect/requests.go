@@ -14,7 +14,7 @@ type RequestQuery struct {
 	Products []string // PRD-…
 	Statuses []string // StatusPending, …
 	Types    []string // purchase, …; for tier configuration requests setup, …
-	Assets   []string // AS-…; no bound on tier configuration requests
+	Assets   []string // AS-…; of tier configuration requests TC-…
 }
 
 // Approval is what the customer is told: one of the two must be set.
@@ -26,9 +26,19 @@ type Approval struct {
 // List returns the rows that q selects, by creation, then id. Rows that leave
 // the selection while the pages are read do not make it lose others.
 func (s *RequestsService) List(ctx context.Context, q RequestQuery) ([]Row, error) {
-	filter := And(anyOf("asset.product.id", q.Products), anyOf("status", q.Statuses), anyOf("type", q.Types),
+	return s.client.listRows(ctx, "/requests", requestFilter(q), decodeRow)
+}
+
+// Walk is List for lists that are too long to be held: each page goes to take as
+// it is read, newest rows first but for the first page, and some rows come more
+// than once.
+func (s *RequestsService) Walk(ctx context.Context, q RequestQuery, take Take) error {
+	return s.client.walkRows(ctx, "/requests", requestFilter(q), decodeRow, take)
+}
+
+func requestFilter(q RequestQuery) Filter {
+	return And(anyOf("asset.product.id", q.Products), anyOf("status", q.Statuses), anyOf("type", q.Types),
 		anyOf("asset.id", q.Assets))
-	return s.client.listRows(ctx, "/requests", filter, decodeRow)
 }
 
 // Get reads one request.

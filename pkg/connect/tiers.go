@@ -15,8 +15,17 @@ type TierRequestsService struct{ client *Client }
 
 // List is RequestsService.List for tier configuration requests.
 func (s *TierRequestsService) List(ctx context.Context, q RequestQuery) ([]Row, error) {
-	filter := And(anyOf("configuration.product.id", q.Products), anyOf("status", q.Statuses), anyOf("type", q.Types))
-	return s.client.listRows(ctx, "/tier/config-requests", filter, decodeTierRow)
+	return s.client.listRows(ctx, "/tier/config-requests", tierFilter(q), decodeTierRow)
+}
+
+// Walk is RequestsService.Walk for tier configuration requests.
+func (s *TierRequestsService) Walk(ctx context.Context, q RequestQuery, take Take) error {
+	return s.client.walkRows(ctx, "/tier/config-requests", tierFilter(q), decodeTierRow, take)
+}
+
+func tierFilter(q RequestQuery) Filter {
+	return And(anyOf("configuration.product.id", q.Products), anyOf("status", q.Statuses), anyOf("type", q.Types),
+		anyOf("configuration.id", q.Assets))
 }
 
 // Get reads one tier configuration request.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,7 +102,7 @@ func (f Filter) takes(e Entry) bool {
 // f, and then asks for the state of each request: two round trips a letter, many
 // at once.
 func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
-	entries, settled, err := letters(ctx, r, f, true)
+	entries, settled, err := letters(ctx, r, f)
 	if err != nil {
 		return nil, err
 	}
@@ -114,20 +113,9 @@ func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 	return open, nil
 }
 
-// Unsettled returns the dead letters that no operator has dealt with, oldest
-// first and without reasons. Whether their requests are still open is not asked:
-// it reads the stream once and no more.
-func Unsettled(ctx context.Context, r Reader) ([]Entry, error) {
-	entries, settled, err := letters(ctx, r, Filter{}, false)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(entries, func(e Entry) bool { return settled[e.position()] }), nil
-}
-
-// letters are the letters that match f, with bodies or not, and the sequences of
-// those that have been dealt with, here or not.
-func letters(ctx context.Context, r Reader, f Filter, bodies bool) (entries []Entry, settled map[uint64]bool, err error) {
+// letters are the letters that match f, and the sequences of those that have been
+// dealt with, here or not.
+func letters(ctx context.Context, r Reader, f Filter) (entries []Entry, settled map[uint64]bool, err error) {
 	settled = map[uint64]bool{}
 	for _, filter := range f.filters() {
 		for m, err := range r.Read(ctx, fulfillment.StreamDead, filter, 1) {
@@ -142,10 +130,7 @@ func letters(ctx context.Context, r Reader, f Filter, bodies bool) (entries []En
 			if f.Reason != "" {
 				e = e.scrubbed()
 			}
-			if e.Headers = nil; !bodies {
-				e.Body = nil
-			}
-			if f.takes(e) {
+			if e.Headers = nil; f.takes(e) {
 				entries = append(entries, e)
 			}
 		}

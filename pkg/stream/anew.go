@@ -40,7 +40,7 @@ func (c *Client) firstSequence(ctx context.Context, s Stream) (uint64, error) {
 // if at all.
 func (c *Client) highestEpisode(ctx context.Context, name string) (uint64, error) {
 	highest := uint64(0)
-	for m, err := range c.readHeaders(ctx, name) {
+	for m, err := range c.ReadHeaders(ctx, name, "", 1) {
 		if errors.Is(err, ErrNoStream) {
 			return 0, nil
 		}

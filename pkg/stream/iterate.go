@@ -19,31 +19,27 @@ const quiet = 2 * time.Second
 // order, up to the stream's last message at the time of the call, and ends. An
 // error is yielded last. It uses no durable.
 func (c *Client) Read(ctx context.Context, stream, filter string, from uint64) iter.Seq2[*Stored, error] {
-	return func(yield func(*Stored, error) bool) {
-		last, err := c.LastSequence(ctx, stream)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		if last < max(from, 1) {
-			return
-		}
-		c.iterate(ctx, reading{stream: stream, filter: filter, from: from, last: last}, yield)
-	}
+	return c.read(ctx, reading{stream: stream, filter: filter, from: from})
 }
 
-// readHeaders is Read of a whole stream without the bodies.
-func (c *Client) readHeaders(ctx context.Context, stream string) iter.Seq2[*Stored, error] {
+// ReadHeaders is Read without the bodies.
+func (c *Client) ReadHeaders(ctx context.Context, stream, filter string, from uint64) iter.Seq2[*Stored, error] {
+	return c.read(ctx, reading{stream: stream, filter: filter, from: from, headersOnly: true})
+}
+
+func (c *Client) read(ctx context.Context, r reading) iter.Seq2[*Stored, error] {
 	return func(yield func(*Stored, error) bool) {
-		last, err := c.LastSequence(ctx, stream)
+		last, err := c.LastSequence(ctx, r.stream)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		if last == 0 {
+		if last < max(r.from, 1) {
 			return
 		}
-		c.iterate(ctx, reading{stream: stream, last: last, headersOnly: true}, yield)
+		r := r
+		r.last = last
+		c.iterate(ctx, r, yield)
 	}
 }
 

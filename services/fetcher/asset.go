@@ -1,11 +1,9 @@
 package fetcher
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,30 +18,6 @@ import (
 	"github.com/headrace/headrace/pkg/stream"
 )
 
-// byAsset groups rows by their asset, each group in Connect's order: by
-// creation, then id. What can't be read is a group by itself.
-func byAsset(rows []connect.Row) [][]connect.Row {
-	at := make(map[string]int, len(rows))
-	groups := make([][]connect.Row, 0, len(rows))
-	for _, r := range rows {
-		i, seen := at[r.AssetID]
-		if !readable(r) || !seen {
-			if readable(r) {
-				at[r.AssetID] = len(groups)
-			}
-			groups = append(groups, []connect.Row{r})
-			continue
-		}
-		groups[i] = append(groups[i], r)
-	}
-	for _, g := range groups {
-		slices.SortFunc(g, func(a, b connect.Row) int {
-			return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
-		})
-	}
-	return groups
-}
-
 // readable reports whether a row has what a subject is made of. All else is
 // for the type's service to judge.
 func readable(r connect.Row) bool {
@@ -56,77 +30,73 @@ func keyOf(r connect.Row) fulfillment.Key {
 	}
 }
 
-// asset opens the oldest pending request of one asset, if it is due.
-func (f *Fetcher) asset(ctx context.Context, rows []connect.Row, horizon uint64, t *tally) error {
-	if !readable(rows[0]) {
-		t.dead()
-		return f.unreadable(ctx, rows[0])
-	}
+// asset opens the oldest pending request of one asset, if it is due. The rows
+// are in order.
+func (f *Fetcher) asset(ctx context.Context, rows []connect.Row, horizon uint64, t *tally) (look, error) {
 	head, err := episode.HeadOf(ctx, f.Log, rows[0].AssetID)
 	if err != nil {
-		return err
+		return look{}, err
 	}
 	for i, row := range rows {
 		closing, err := episode.ClosingOf(ctx, f.Log, keyOf(row))
 		if err != nil {
-			return err
+			return look{}, err
 		}
 		if closing.Event == fulfillment.EventDiscarded {
-			t.count(row, fulfillment.StateLeft) // a person's: it holds up no other
+			t.count(row.Type, row.Created, fulfillment.StateLeft) // a person's: it holds up no other
 			continue
 		}
-		if closing.Sequence > horizon {
-			t.count(row, fulfillment.StateQueued)
-			return nil // the row may be older than that event: the next poll decides
-		}
 		for _, later := range rows[i+1:] {
-			t.count(later, fulfillment.StateQueued)
+			t.count(later.Type, later.Created, fulfillment.StateQueued)
 		}
-		return f.oldest(ctx, row, head, horizon, t)
+		if closing.Sequence > horizon {
+			t.count(row.Type, row.Created, fulfillment.StateQueued)
+			return look{}, nil // the row may be older than that event: the next poll decides
+		}
+		l, err := f.oldest(ctx, row, head, horizon, t)
+		if err == nil {
+			t.count(row.Type, row.Created, l.state)
+		}
+		l.left = i
+		return l, err
 	}
-	return nil
+	return look{quiet: true, left: len(rows)}, nil
 }
 
 // oldest opens the row, or tells how the episode stands that is open.
-func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head, horizon uint64, t *tally) error {
+func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head, horizon uint64, t *tally) (look, error) {
+	queued := look{state: fulfillment.StateQueued}
 	due, closing, err := f.due(ctx, row, head, horizon)
 	if err != nil {
-		return err
+		return queued, err
 	}
-	state := fulfillment.StateQueued
 	if due && head.Sequence == 0 {
 		decided, err := f.decided(ctx, keyOf(row))
 		if err != nil {
-			return err
+			return queued, err
 		}
 		if decided != nil { // the requests were lost or are too old, what was decided was not
-			return f.undone(ctx, row, decided, t)
+			return f.undone(ctx, row, decided)
 		}
 	}
 	switch {
 	case due:
-		if err := f.open(ctx, row, head, t); err != nil {
-			return err
-		}
+		return queued, f.open(ctx, row, head, t)
 	case head.Key.Request == row.ID:
 		if err := f.Facts.Opened(ctx, storyOf(head.Key, head.Episode, head.Replay, row.Raw), closing); err != nil {
-			return err
+			return queued, err
 		}
-		if state, err = episode.StateOf(ctx, f.Log, head); err != nil {
-			return err
+		state, err := episode.StateOf(ctx, f.Log, head)
+		if err != nil {
+			return queued, err
 		}
-		if err := f.pickUp(ctx, head, state); err != nil {
-			return err
-		}
+		return f.pickUp(ctx, head, state)
 	case head.Sequence != 0:
 		// Another request has the asset. Should a person have finished it in
 		// Connect, nobody else would notice.
-		if err := f.recheck(ctx, head); err != nil {
-			return err
-		}
+		return queued, f.recheck(ctx, head)
 	}
-	t.count(row, state)
-	return nil
+	return queued, nil
 }
 
 // due reports whether the row opens a new episode: its asset has no head, or
@@ -207,15 +177,19 @@ func (f *Fetcher) open(ctx context.Context, row connect.Row, head episode.Head, 
 // unreadable puts a row that has not even an id or an asset where an operator
 // finds it, once however often it is listed.
 func (f *Fetcher) unreadable(ctx context.Context, row connect.Row) error {
-	reason := "the row has no id, no asset or no product"
-	if row.Err != nil {
-		reason = row.Err.Error()
-	}
+	reason := reasonOf(row)
 	return f.Dead.Write(ctx, fulfillment.Letter{
 		RequestID: row.ID, AssetID: row.AssetID, ProductID: row.ProductID, Type: fulfillment.Type(row.Type),
 		Stage: fulfillment.StageDecode, Attempts: 1, Reason: "a row of Connect's list can't be read: " + reason,
 		Body: row.Raw, Digest: deadletter.Digest(identity(row, reason)),
 	})
+}
+
+func reasonOf(row connect.Row) string {
+	if row.Err != nil {
+		return row.Err.Error()
+	}
+	return "the row has no id, no asset or no product"
 }
 
 // identity tells one unreadable row from another. One that has an id is the
@@ -261,17 +235,17 @@ func (t *tally) err() error {
 	return errors.Join(t.errs...)
 }
 
-func (t *tally) count(row connect.Row, state fulfillment.State) {
+func (t *tally) count(kind string, created time.Time, state fulfillment.State) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.states[row.Type] == nil {
-		t.states[row.Type] = map[string]int{}
+	if t.states[kind] == nil {
+		t.states[kind] = map[string]int{}
 	}
-	t.states[row.Type][string(state)]++
-	if row.Created.IsZero() {
+	t.states[kind][string(state)]++
+	if created.IsZero() {
 		return
 	}
-	if old, seen := t.oldest[row.Type]; !seen || row.Created.Before(old) {
-		t.oldest[row.Type] = row.Created
+	if old, seen := t.oldest[kind]; !seen || created.Before(old) {
+		t.oldest[kind] = created
 	}
 }

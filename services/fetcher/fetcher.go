@@ -16,13 +16,12 @@ package fetcher
 
 import (
 	"context"
-	"fmt"
+	"hash/maphash"
 	"iter"
 	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/deadletter"
@@ -38,12 +37,14 @@ type Log interface {
 	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
 	Get(ctx context.Context, name string, sequence uint64) (*stream.Stored, error)
 	LastSequence(ctx context.Context, name string) (uint64, error)
+	StreamState(ctx context.Context, name string) (stream.StreamState, error)
+	ReadHeaders(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
 	Read(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
 }
 
-// List returns what is pending in Connect. Two of them make a poll: one of
-// requests and one of tier configuration requests.
-type List func(ctx context.Context, q connect.RequestQuery) ([]connect.Row, error)
+// Walk reads what is pending in Connect page by page. Two of them make a poll: one
+// of requests and one of tier configuration requests.
+type Walk func(ctx context.Context, q connect.RequestQuery, take connect.Take) error
 
 // Recorder shows what a poll found.
 type Recorder interface {
@@ -57,8 +58,8 @@ type Config struct {
 	Log          Log
 	Dead         *deadletter.Writer
 	Facts        *facts.Teller // nil is one that lets out no personal data
-	Requests     List
-	TierRequests List
+	Requests     Walk
+	TierRequests Walk
 	// Status asks Connect where a request stands; "" is one it does not know.
 	Status func(ctx context.Context, key fulfillment.Key) (string, error)
 	// Consumer asks the broker how a durable stands, or fails with
@@ -83,11 +84,24 @@ type Config struct {
 // Fetcher polls Connect.
 type Fetcher struct {
 	Config
-	now  func() time.Time
-	wake chan struct{} // holds one
+	now   func() time.Time
+	wake  chan struct{} // holds one
+	seed  maphash.Seed
+	began time.Time
+	room  int // bytes of rows that a poll keeps
 
-	mu     sync.Mutex      // guards queues and lost
-	queues map[string]bool // assets with several requests pending
+	polling   sync.Mutex // polls come one after the other
+	poll      uint8      // which one it is; it wraps
+	words     words
+	marks     []mark // how the streams stood in the last polls, the oldest first
+	firstHead uint64 // the first sequence of the requests' stream
+	bad       map[uint64]bool
+	unsettled deadletter.Unsettled
+
+	mu     sync.Mutex       // guards what follows
+	known  map[uint64]known // by the asset's hash
+	awaits map[string]bool  // durables for which something known waits
+	queues map[uint64]bool  // assets with several requests pending
 	lost   lost
 }
 
@@ -104,7 +118,10 @@ func New(c Config) *Fetcher {
 		c.Drain = stream.DefaultDrainTimeout
 	}
 	c.Logger = c.Logger.WithField("service", "fetcher")
-	return &Fetcher{Config: c, now: time.Now, wake: make(chan struct{}, 1)}
+	return &Fetcher{
+		Config: c, now: time.Now, wake: make(chan struct{}, 1), seed: maphash.MakeSeed(), began: time.Now(), room: keeps,
+		bad: map[uint64]bool{}, known: map[uint64]known{}, awaits: map[string]bool{},
+	}
 }
 
 // Run polls at once and then after each interval, until ctx ends. A poll that
@@ -162,71 +179,4 @@ type Poll struct {
 	Published int // episodes opened
 	Dead      int // dead letters met, new and old
 	Duration  time.Duration
-}
-
-// Poll lists what is pending and opens the episodes that are due. It reads the
-// whole list before it acts; an error of one request does not keep it from the
-// others.
-func (f *Fetcher) Poll(ctx context.Context) (Poll, error) {
-	began := f.now()
-	// Read before the listing: an event after this sequence may be younger than
-	// the row it is compared with.
-	horizon, err := f.Log.LastSequence(ctx, fulfillment.StreamEvents)
-	if err != nil {
-		return Poll{}, fmt.Errorf("poll: %w", err)
-	}
-	rows, err := f.list(ctx)
-	if err != nil {
-		return Poll{}, fmt.Errorf("poll: %w", err)
-	}
-	t := newTally()
-	groups := byAsset(rows)
-	f.remember(groups)
-	f.beginLost()
-	f.each(ctx, groups, t, func(ctx context.Context, group []connect.Row) error {
-		return f.asset(ctx, group, horizon, t)
-	})
-	f.Metrics.SetRequests(t.states)
-	f.Metrics.SetOldest(t.oldest)
-	t.fail(f.closeDead(ctx, rows))
-	t.poll.Listed, t.poll.Duration = len(rows), f.now().Sub(began)
-	return t.poll, t.err()
-}
-
-// each does the same for every asset, some at a time. What has begun when ctx
-// ends is finished, within the drain timeout.
-func (f *Fetcher) each(ctx context.Context, groups [][]connect.Row, t *tally, do func(context.Context, []connect.Row) error) {
-	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(f.Drain, cancel) })()
-	var g errgroup.Group
-	g.SetLimit(f.Concurrency)
-	for _, group := range groups {
-		if ctx.Err() != nil {
-			break
-		}
-		g.Go(func() error {
-			t.fail(do(work, group))
-			return nil
-		})
-	}
-	_ = g.Wait() // its functions return nil: errors are in the tally
-}
-
-// list reads both lists, tier configuration requests first: asset requests wait
-// for them.
-func (f *Fetcher) list(ctx context.Context) ([]connect.Row, error) {
-	q := connect.RequestQuery{Products: f.Products, Statuses: []string{connect.StatusPending}}
-	tiers, err := f.TierRequests(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	for i := range tiers {
-		tiers[i].Type = string(fulfillment.TierType(tiers[i].Type))
-	}
-	requests, err := f.Requests(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	return append(tiers, requests...), nil
 }

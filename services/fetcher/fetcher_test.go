@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -44,18 +45,34 @@ func newBench(t *testing.T) *bench {
 	b := &bench{client: pipelinetest.Client(t), listing: func() {}, asking: func() {}, status: "approved"}
 	b.Fetcher = fetcher.New(fetcher.Config{
 		Log: b.client, Dead: deadletter.NewWriter(b.client, nil), Metrics: b, Logger: pipelinetest.Logger(), Concurrency: 8,
-		Requests: func(context.Context, connect.RequestQuery) ([]connect.Row, error) {
+		Requests: func(_ context.Context, q connect.RequestQuery, take connect.Take) error {
 			b.listing()
-			return b.rows, nil
+			return give(b.rows, q, take)
 		},
 		Status: func(context.Context, fulfillment.Key) (string, error) {
 			b.asking()
 			return b.status, nil
 		},
-		TierRequests: func(context.Context, connect.RequestQuery) ([]connect.Row, error) { return b.tiers, nil },
-		Consumer:     b.client.ConsumerState,
+		TierRequests: func(_ context.Context, q connect.RequestQuery, take connect.Take) error {
+			return give(b.tiers, q, take)
+		},
+		Consumer: b.client.ConsumerState,
 	})
 	return b
+}
+
+// give hands over the rows that q selects, in pages that overlap.
+func give(rows []connect.Row, q connect.RequestQuery, take connect.Take) error {
+	const size = 10
+	rows = slices.DeleteFunc(slices.Clone(rows), func(r connect.Row) bool {
+		return len(q.Assets) > 0 && !slices.Contains(q.Assets, r.AssetID)
+	})
+	for end := len(rows); end > 0; end -= size {
+		if err := take(slices.Clone(rows[max(0, end-size-1):end]), len(rows)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *bench) poll(t *testing.T) fetcher.Poll {
@@ -120,8 +137,9 @@ func TestPoll_ManyFetchersAtOnce_PublishOnce(t *testing.T) {
 	}
 	errs := make(chan error)
 	for range 4 {
+		f := fetcher.New(b.Config)
 		go func() {
-			_, err := b.Poll(t.Context())
+			_, err := f.Poll(t.Context())
 			errs <- err
 		}()
 	}

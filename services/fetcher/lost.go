@@ -39,7 +39,7 @@ const lostAfter = 5 * time.Second
 func (f *Fetcher) beginLost() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lost = lost{floors: map[string]uint64{}, now: map[string]suspect{}, before: f.lost.now}
+	f.lost = lost{floors: f.lost.floors, now: map[string]suspect{}, before: f.lost.now}
 }
 
 // isLost reports whether a message of an asset was acknowledged by its durable
@@ -50,19 +50,43 @@ func (f *Fetcher) isLost(ctx context.Context, asset, durable string, sequence ui
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	floor, known := f.lost.floors[durable]
-	if !known {
-		state, err := f.Consumer(ctx, durable)
-		if err != nil && !errors.Is(err, stream.ErrNotFound) {
-			return false, err
-		}
-		floor = state.AckFloor // 0 of one that is not there: it has acknowledged nothing
-		f.lost.floors[durable] = floor
-	}
-	if floor < sequence {
-		return false, nil
+	floor, err := f.floor(ctx, durable)
+	if err != nil || floor < sequence {
+		return false, err
 	}
 	return f.lasts(asset, durable, sequence) >= lostAfter, nil
+}
+
+// floor is up to where a durable has acknowledged, as of this poll. It needs mu.
+func (f *Fetcher) floor(ctx context.Context, durable string) (uint64, error) {
+	if floor, known := f.lost.floors[durable]; known {
+		return floor, nil
+	}
+	state, err := f.Consumer(ctx, durable)
+	if err != nil && !errors.Is(err, stream.ErrNotFound) {
+		return 0, err
+	}
+	if f.lost.floors == nil {
+		f.lost.floors = map[string]uint64{}
+	}
+	f.lost.floors[durable] = state.AckFloor // 0 of one that is not there: it has acknowledged nothing
+	return state.AckFloor, nil
+}
+
+// awaited reads the floors of the durables for which what is known waits.
+func (f *Fetcher) awaited(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lost.floors = map[string]uint64{}
+	for durable, awaits := range f.awaits {
+		if !awaits {
+			continue
+		}
+		if _, err := f.floor(ctx, durable); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lasts is for how long, in each poll, something has been seen of an asset. It
@@ -77,27 +101,33 @@ func (f *Fetcher) lasts(asset, durable string, sequence uint64) time.Duration {
 }
 
 // pickUp sends on what nobody has any more: a request that was acknowledged and
-// has neither result nor letter, or a result without an event or a letter.
-func (f *Fetcher) pickUp(ctx context.Context, head episode.Head, state fulfillment.State) error {
+// has neither result nor letter, or a result without an event or a letter. It
+// tells what must not happen while things are as they are.
+func (f *Fetcher) pickUp(ctx context.Context, head episode.Head, state fulfillment.State) (look, error) {
+	l := look{quiet: true, state: state, head: head.Sequence}
 	switch state {
 	case fulfillment.StateQueued, fulfillment.StateDeciding:
-		gone, err := f.isLost(ctx, head.Key.Asset, stream.DurableOf(head.Key.Type), head.Sequence)
+		l.durable, l.awaited = stream.DurableOf(head.Key.Type), head.Sequence
+		gone, err := f.isLost(ctx, head.Key.Asset, l.durable, l.awaited)
 		if err != nil || !gone {
-			return err
+			return l, err
 		}
-		return f.sendAgain(ctx, head)
+		return l, f.sendAgain(ctx, head)
 	case fulfillment.StateCommitting:
 		decided, err := f.decided(ctx, head.Key)
 		if err != nil || decided == nil {
-			return err
+			return look{state: state}, err
 		}
-		return f.commitAgain(ctx, decided)
+		l.durable, l.awaited = stream.DurableCommitter, decided.sequence
+		return l, f.commitAgain(ctx, decided)
 	case fulfillment.StateHeld, fulfillment.StateDead:
 		_, err := f.discardAgain(ctx, head)
-		return err
-	case fulfillment.StateWaiting, fulfillment.StateApproved, fulfillment.StateFailed, fulfillment.StateInquiring, fulfillment.StateLeft:
+		return l, err
+	case fulfillment.StateWaiting:
+		return l, nil
+	case fulfillment.StateApproved, fulfillment.StateFailed, fulfillment.StateInquiring, fulfillment.StateLeft:
 	}
-	return nil
+	return look{state: state}, nil // the next poll sees more
 }
 
 // sendAgain makes a retry of the head: its service decides afresh. What an
@@ -185,17 +215,15 @@ func (f *Fetcher) decided(ctx context.Context, key fulfillment.Key) (*decision, 
 // undone goes on with a decision whose request has no message any more. One that
 // is held gets its place in the stream back, by which an operator can redrive or
 // discard it; its service has nothing to do with it.
-func (f *Fetcher) undone(ctx context.Context, row connect.Row, d *decision, t *tally) error {
+func (f *Fetcher) undone(ctx context.Context, row connect.Row, d *decision) (look, error) {
 	held, err := f.Dead.Has(ctx, d.Key(), fulfillment.StreamResults, d.sequence)
 	if err != nil {
-		return err
+		return look{}, err
 	}
 	if !held {
-		t.count(row, fulfillment.StateCommitting)
-		return f.commitAgain(ctx, d)
+		return look{state: fulfillment.StateCommitting}, f.commitAgain(ctx, d)
 	}
-	t.count(row, fulfillment.StateHeld)
-	key := d.Key()
+	l, key := look{state: fulfillment.StateHeld}, d.Key()
 	id := fulfillment.StepID(key.Request, d.Episode, fmt.Sprintf("held-%d", d.sequence))
 	header := fulfillment.Envelope{
 		ID: id, Kind: "requested", Schema: fulfillment.RequestSchema(key.Type), Key: key,
@@ -208,9 +236,9 @@ func (f *Fetcher) undone(ctx context.Context, row connect.Row, d *decision, t *t
 		Subject: key.Subject(fulfillment.RootRetries), ID: id, Header: header, Body: row.Raw,
 	}, episode.Expect(key.Asset, 0))
 	if err != nil && !errors.Is(err, stream.ErrConflict) {
-		return fmt.Errorf("keep %s: %w", key.Request, err)
+		return l, fmt.Errorf("keep %s: %w", key.Request, err)
 	}
-	return nil
+	return l, nil
 }
 
 // commitAgain gives the committer a result again that it was done with although

@@ -15,32 +15,31 @@ import (
 
 // closeDead looks for requests that an operator was to look at and that a
 // person has finished in Connect meanwhile. Those that are listed are pending.
-func (f *Fetcher) closeDead(ctx context.Context, rows []connect.Row) error {
-	pending := make(map[string]bool, len(rows))
-	for _, r := range rows {
-		pending[r.ID] = true
-	}
-	letters, err := deadletter.Unsettled(ctx, f.Log)
-	if err != nil {
+func (f *Fetcher) closeDead(ctx context.Context, l *listing) error {
+	if err := f.unsettled.Update(ctx, f.Log); err != nil {
 		return err
 	}
-	seen := map[string]bool{}
-	for _, l := range letters {
-		if l.AssetID == "" || pending[l.RequestID] || seen[l.AssetID] || l.Stage == fulfillment.StageDecode {
+	seen, over := map[string]bool{}, map[uint64]bool{}
+	defer f.unsettled.Drop(func(d deadletter.Mark) bool { return over[d.Sequence] })
+	for _, d := range f.unsettled.Letters() {
+		asset := d.Key.Asset
+		if asset == "" || seen[asset] || d.Stage == fulfillment.StageDecode || l.has(f.assetHash(asset), f.keyHash(d.Key)) {
 			continue // what nobody could read is an operator's, whatever it was about
 		}
-		if closing, err := episode.ClosingOf(ctx, f.Log, l.Key()); err != nil {
+		if closing, err := episode.ClosingOf(ctx, f.Log, d.Key); err != nil {
 			return err
-		} else if closing.Covers(l.Episode) {
+		} else if closing.Covers(d.Episode) {
+			over[d.Sequence] = true
 			continue
 		}
-		seen[l.AssetID] = true
-		head, err := episode.HeadOf(ctx, f.Log, l.AssetID)
+		seen[asset] = true
+		head, err := episode.HeadOf(ctx, f.Log, asset)
 		if err != nil {
 			return err
 		}
-		if head.Key.Request != l.RequestID || head.Episode != l.Episode {
-			continue // history: the asset has moved on
+		if head.Key.Request != d.Key.Request || head.Episode != d.Episode {
+			over[d.Sequence] = head.Episode > d.Episode // history: the asset has moved on
+			continue
 		}
 		if err := f.recheck(ctx, head); err != nil {
 			return err
@@ -70,7 +69,8 @@ func (f *Fetcher) recheck(ctx context.Context, head episode.Head) error {
 	switch state {
 	case fulfillment.StateQueued, fulfillment.StateDeciding, fulfillment.StateWaiting, fulfillment.StateHeld, fulfillment.StateDead:
 	case fulfillment.StateCommitting:
-		return f.pickUp(ctx, head, state)
+		_, err := f.pickUp(ctx, head, state)
+		return err
 	case fulfillment.StateApproved, fulfillment.StateFailed, fulfillment.StateInquiring, fulfillment.StateLeft:
 		return nil
 	}

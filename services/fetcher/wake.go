@@ -5,7 +5,6 @@ import (
 	"iter"
 	"time"
 
-	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/stream"
 )
@@ -63,15 +62,15 @@ func (f *Fetcher) follow(ctx context.Context) error {
 func (f *Fetcher) waits(asset string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.queues[asset]
+	return f.queues[f.assetHash(asset)]
 }
 
 // remember notes the assets of which requests wait for others.
-func (f *Fetcher) remember(groups [][]connect.Row) {
-	queues := map[string]bool{}
-	for _, g := range groups {
-		if len(g) > 1 {
-			queues[g[0].AssetID] = true
+func (f *Fetcher) remember(l *listing) {
+	queues := map[uint64]bool{}
+	for group := range l.assets() {
+		if len(group) > 1 {
+			queues[group[0].asset] = true
 		}
 	}
 	f.mu.Lock()

@@ -77,7 +77,7 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 
 func (a *App) fetcher(client *stream.Client, con *connect.Client, dead *deadletter.Writer, teller *facts.Teller) *fetcher.Fetcher {
 	return fetcher.New(fetcher.Config{
-		Log: client, Dead: dead, Facts: teller, Requests: con.Requests.List, TierRequests: con.TierRequests.List,
+		Log: client, Dead: dead, Facts: teller, Requests: con.Requests.Walk, TierRequests: con.TierRequests.Walk,
 		Status: statusOf(con), Follow: client.Follow, Consumer: client.ConsumerState, Drain: a.cfg.DrainTimeout,
 		Products: a.cfg.Products, Interval: a.cfg.Connect.PollInterval, Concurrency: a.cfg.Concurrency.For(Fetcher),
 		Metrics: a.metrics, Logger: a.log, Polled: a.polled, DryRun: a.cfg.DryRun,

@@ -168,8 +168,8 @@ func (w *world) assemble() {
 // newFetcher is one that has just been started.
 func (w *world) newFetcher() *fetcher.Fetcher {
 	return fetcher.New(fetcher.Config{
-		Log: w.journal, Dead: w.dead, Requests: w.con.Requests.List,
-		TierRequests: func(context.Context, connect.RequestQuery) ([]connect.Row, error) { return nil, nil },
+		Log: w.journal, Dead: w.dead, Requests: w.con.Requests.Walk,
+		TierRequests: func(context.Context, connect.RequestQuery, connect.Take) error { return nil },
 		// Nothing is deleted here, so nothing is acknowledged and lost.
 		Consumer: func(context.Context, string) (stream.ConsumerState, error) { return stream.ConsumerState{}, nil },
 		Status:   w.status, Concurrency: 1, Metrics: telemetry.New(), Logger: pipelinetest.Logger(),

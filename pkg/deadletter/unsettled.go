@@ -1,0 +1,94 @@
+package deadletter
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/stream"
+)
+
+// HeadersReader is what Unsettled needs of the stream layer.
+type HeadersReader interface {
+	ReadHeaders(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
+}
+
+// Unsettled knows the dead letters that no operator has dealt with. It reads what
+// is new since it read last, and no bodies. The zero value has read nothing. It is
+// not safe for concurrent use.
+type Unsettled struct {
+	read    uint64
+	letters []Mark
+}
+
+// Mark is what the headers of a dead letter tell.
+type Mark struct {
+	Sequence uint64 // the letter's own
+	Key      fulfillment.Key
+	Stage    fulfillment.Stage
+	Episode  uint64
+}
+
+// Update reads what has come since the last call.
+func (u *Unsettled) Update(ctx context.Context, r HeadersReader) error {
+	settled := map[uint64]bool{}
+	for m, err := range r.ReadHeaders(ctx, fulfillment.StreamDead, "", u.read+1) {
+		if err != nil {
+			return fmt.Errorf("read dead letters: %w", err)
+		}
+		u.read = m.Sequence
+		stage, key, ok := parseSubject(m.Subject)
+		switch {
+		case !ok:
+		case stage == fulfillment.StageAudit:
+			settled[settledBy(m.ID)] = true
+		default:
+			episode, _ := strconv.ParseUint(m.Header[fulfillment.HeaderEpisode], 10, 64) // of what is about no request, none
+			u.letters = append(u.letters, Mark{Sequence: m.Sequence, Key: key, Stage: stage, Episode: episode})
+		}
+	}
+	if len(settled) > 0 {
+		u.Drop(func(l Mark) bool { return settled[l.Sequence] })
+	}
+	return nil
+}
+
+// Letters are the letters known to be unsettled, oldest first. The caller must
+// not change them.
+func (u *Unsettled) Letters() []Mark { return u.letters }
+
+// Drop forgets the letters for which over is true: of those nothing is to be
+// expected any more.
+func (u *Unsettled) Drop(over func(Mark) bool) { u.letters = slices.DeleteFunc(u.letters, over) }
+
+// parseSubject reads fulfillment.dead.<stage>.<type>.<product>.<asset>.<request>,
+// and the same with a letter's sequence behind it; false for what is neither.
+func parseSubject(subject string) (fulfillment.Stage, fulfillment.Key, bool) {
+	tokens := strings.Split(subject, ".")
+	if len(tokens) != 7 && len(tokens) != 8 {
+		return "", fulfillment.Key{}, false
+	}
+	at := func(i int) string { return fulfillment.UnescapeToken(tokens[i]) }
+	key := fulfillment.Key{Type: fulfillment.Type(at(3)), Product: at(4), Asset: at(5), Request: at(6)}
+	return fulfillment.Stage(at(2)), key, true
+}
+
+// settledBy is the sequence of the letter that the record of this id is about, 0
+// if it deals with none: <letter>/<deed>, in older versions <deed>/<letter>/….
+func settledBy(id string) uint64 {
+	first, rest, _ := strings.Cut(id, "/")
+	second, _, _ := strings.Cut(rest, "/")
+	letter, deed := first, second
+	if strings.Trim(first, "0123456789") != "" {
+		letter, deed = second, first
+	}
+	n, err := strconv.ParseUint(letter, 10, 64)
+	if err != nil || deed == fulfillment.DeedRevealed {
+		return 0
+	}
+	return n
+}

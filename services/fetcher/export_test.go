@@ -1,0 +1,9 @@
+package fetcher
+
+import "time"
+
+// SetNow gives the fetcher another clock.
+func (f *Fetcher) SetNow(now func() time.Time) { f.now = now }
+
+// SetRoom bounds the bytes of rows that a poll keeps.
+func (f *Fetcher) SetRoom(bytes int) { f.room = bytes }
