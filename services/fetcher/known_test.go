@@ -92,8 +92,8 @@ func (c *counter) counted(seq iter.Seq2[*stream.Stored, error]) iter.Seq2[*strea
 func (b *bench) count() (*counter, func(time.Duration)) {
 	c := &counter{Client: b.client}
 	now := time.Now()
-	b.Fetcher.Log, b.Fetcher.Dead = c, deadletter.NewWriter(c, nil)
-	b.Fetcher.SetNow(func() time.Time { return now })
+	b.Log, b.Dead = c, deadletter.NewWriter(c, nil)
+	b.SetNow(func() time.Time { return now })
 	return c, func(d time.Duration) { now = now.Add(d) }
 }
 
@@ -151,7 +151,7 @@ func TestPoll_ManyPending_CostsTheBrokerWhatIsNew(t *testing.T) {
 func TestPoll_NoRoomForRows_OpensTheOldestOfEachAsset(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.Fetcher.SetRoom(40)
+	b.SetRoom(40)
 	b.rows = manyRows(0, 130)
 	older := pipelinetest.Key(fulfillment.Purchase, "PR-older")
 	older.Asset = "AS-129"
