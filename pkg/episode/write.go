@@ -106,8 +106,9 @@ func put(
 	return surely(ctx, w, stream.Message{Subject: subject, ID: e.ID, Header: header, Body: data}, opts...)
 }
 
-// patience is how long an append is tried again whose outcome is not known: a
-// broker that was restarted is back by then.
+// patience is how long an append is tried again whose outcome is not known, or
+// that nobody took: a broker that was restarted is back by then, and a cluster
+// that lost the stream's leader has another.
 const patience = 20 * time.Second
 
 // surely appends m, also where the broker goes away with the answer. Given up,
@@ -123,7 +124,7 @@ func surely(ctx context.Context, w Writer, m stream.Message, opts ...stream.Appe
 			unknown = true
 		case errors.Is(err, stream.ErrConflict) && unknown:
 			return mine(ctx, w, m, err)
-		case !errors.Is(err, stream.ErrUnreachable):
+		case !errors.Is(err, stream.ErrUnreachable) && !errors.Is(err, stream.ErrNoStream):
 			return seq, err
 		}
 		seq, err = w.Append(ctx, m, opts...)

@@ -121,7 +121,7 @@ func (c *Client) replicas(have int) int {
 	if c.opts.Replicas > 0 {
 		return c.opts.Replicas
 	}
-	if c.nc.ConnectedClusterName() == "" {
+	if !c.clustered() {
 		return have
 	}
 	return max(3, have)

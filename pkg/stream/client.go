@@ -43,6 +43,7 @@ type Client struct {
 	missed chan struct{}
 	closed chan struct{}
 	once   sync.Once
+	watch  sync.WaitGroup
 }
 
 // Status says how the Client stands.
@@ -79,6 +80,7 @@ func (c *Client) Close() {
 		if c.group != nil {
 			c.group.wg.Wait()
 		}
+		c.watch.Wait()
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/stream/streamtest"
 )
@@ -74,6 +75,101 @@ func TestCluster_EachServerStopsInTurn_NothingIsLost(t *testing.T) {
 	until(t, "all handled", func() bool { mu.Lock(); defer mu.Unlock(); return len(seen) == n })
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A node that was cut off from the others leads the consumer on for a while, and
+// says yes to all that its clients tell it. The others choose a new leader, which
+// hands out what they hold.
+func TestCluster_NodeOfAWorkerIsCutOff_LeaseIsLostBeforeAnotherHasTheMessage(t *testing.T) {
+	t.Parallel()
+	all := streamtest.Cluster(t)
+	first := connect(t, all[0], func(o *stream.Options) { o.ConnectTimeout = 10 * time.Second })
+	apply(t, first, one(func(d *stream.Consumer) { d.AckWait = 6 * time.Second }))
+	at := slices.IndexFunc(all, func(b *streamtest.Broker) bool { return b.NATS().Name() == consumerLeader(t, all[0]) })
+	ctxs, got := make(chan context.Context, 1), make(chan struct{}, 1)
+	held := connect(t, all[at], func(o *stream.Options) { o.DrainTimeout = time.Second })
+	held.Handle("worker", 1, func(ctx context.Context, _ *stream.Delivery) error {
+		ctxs <- ctx
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	start(t, held)
+	fill(t, first, 1)
+	ctx := within(t, "a worker has the message", ctxs)
+	other := connect(t, all[(at+1)%len(all)])
+	other.Handle("worker", 1, func(context.Context, *stream.Delivery) error {
+		select {
+		case got <- struct{}{}:
+		default:
+		}
+		return nil
+	})
+	start(t, other)
+	for began := time.Now(); time.Since(began) < 9*time.Second; { // one and a half ack waits
+		if err := guard.Ask(ctx); err != nil {
+			t.Fatalf("lost while all is well: %v", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	all[at].CutOff(true)
+	defer all[at].CutOff(false)
+	within(t, "another worker has the message", got)
+	if guard.Ask(ctx) == nil {
+		t.Error("two workers have the message, and both may call")
+	}
+}
+
+// consumerLeader is the name of the server that leads worker.
+func consumerLeader(t *testing.T, b *streamtest.Broker) string {
+	t.Helper()
+	leader := ""
+	until(t, "the consumer has a leader", func() bool {
+		c, err := b.JetStream().Consumer(t.Context(), "WORK", "worker")
+		if err == nil {
+			leader = c.CachedInfo().Cluster.Leader
+		}
+		return leader != ""
+	})
+	return leader
+}
+
+// What a replica lacks that was away must not be taken for what never was.
+func TestCluster_ReplicaLags_LastIsTheLeaders(t *testing.T) {
+	t.Parallel()
+	all := streamtest.Cluster(t)
+	c := connect(t, all[0], func(o *stream.Options) { o.ConnectTimeout = 10 * time.Second })
+	apply(t, c, one())
+	s, err := all[0].JetStream().Stream(t.Context(), "WORK")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader := s.CachedInfo().Cluster.Leader
+	lags := slices.IndexFunc(all, func(b *streamtest.Broker) bool { return b.NATS().Name() != leader })
+	there, elsewhere := connect(t, all[lags]), connect(t, all[(lags+1)%len(all)])
+	fill(t, elsewhere, 1)
+	until(t, "all have the first", func() bool { return inStep(t, all[0]) })
+	all[lags].CutOff(true)
+	if _, err := elsewhere.Append(t.Context(), stream.Message{Subject: "work.0"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 12 { // of a direct get nobody knows which replica is asked
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		if m, err := there.Last(ctx, "WORK", "work.0"); err == nil && m.Sequence != 2 {
+			t.Errorf("the last is message %d, and it is 2", m.Sequence)
+		}
+		cancel()
+	}
+	all[lags].CutOff(false)
+	until(t, "it has it, too", func() bool {
+		m, err := there.Last(t.Context(), "WORK", "work.0")
+		return err == nil && m.Sequence == 2
+	})
+	if _, err := there.Last(t.Context(), "WORK", "work.none"); !errors.Is(err, stream.ErrNotFound) {
+		t.Errorf("what is not there: %v", err)
+	}
+	if _, err := there.Last(t.Context(), "NONE", "work.0"); !errors.Is(err, stream.ErrNoStream) {
+		t.Errorf("of a stream that is not there: %v", err)
 	}
 }
 

@@ -139,6 +139,8 @@ func (c *Client) natsOptions(ctx context.Context) []nats.Option {
 	}
 	if o.InProcess != nil {
 		opts = append(opts, nats.InProcessServer(o.InProcess))
+	} else {
+		opts = append(opts, nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsMissed))
 	}
 	if o.User != "" {
 		opts = append(opts, nats.UserInfo(o.User, o.Password))
@@ -172,8 +174,13 @@ func (c *Client) prepare(ctx context.Context) error {
 	if c.opts.GroupCommit {
 		c.group = &grouper{client: c, queues: map[string]chan *member{}}
 	}
-	c.out, err = newAppender(c)
-	return err
+	if c.out, err = newAppender(c); err != nil {
+		return err
+	}
+	if !c.opts.NoReconnect && c.opts.InProcess == nil {
+		c.watch.Go(c.watchNode)
+	}
+	return nil
 }
 
 func classify(err error) error {

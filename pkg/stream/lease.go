@@ -19,6 +19,9 @@ const inProgress = "+WPI"
 // was not renewed for five sixths of the ack wait is lost.
 type leases struct {
 	nc *nats.Conn
+	// heard asks whether what the consumer's leader was told by then is known to
+	// most of its replicas.
+	heard func(ctx context.Context, by time.Time, patience time.Duration) bool
 
 	mu   sync.Mutex
 	wait time.Duration
@@ -80,7 +83,7 @@ func (l *leases) beat(ctx context.Context) {
 		}
 		l.expire()
 		if due := l.due(); len(due) > 0 && l.nc.IsConnected() {
-			l.renew(due, l.step())
+			l.renew(ctx, due, l.step())
 		}
 	}
 }
@@ -130,8 +133,9 @@ func (l *leases) due() []*lease {
 // renew tells the broker and, once it has confirmed, notes the time before it
 // was told. The last one is asked for an answer, which only the consumer itself
 // gives: where that was deleted no lease is good any longer than its time, and
-// whoever makes it anew waits for as long.
-func (l *leases) renew(due []*lease, patience time.Duration) {
+// whoever makes it anew waits for as long. In a cluster the other replicas must
+// have heard of it, too: one of them may be the consumer's leader next.
+func (l *leases) renew(ctx context.Context, due []*lease, patience time.Duration) {
 	before := time.Now()
 	last := len(due) - 1
 	for _, h := range due[:last] {
@@ -142,9 +146,22 @@ func (l *leases) renew(due []*lease, patience time.Duration) {
 	if _, err := l.nc.Request(due[last].reply, []byte(inProgress), patience); err != nil {
 		return // again at the next step
 	}
+	if !l.known(ctx, due[last], patience) {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, h := range due {
 		h.renewed = before
 	}
+}
+
+// known reports whether what was just told is known to most replicas. Once more
+// the same makes the leader speak to them at once, and they answer.
+func (l *leases) known(ctx context.Context, h *lease, patience time.Duration) bool {
+	told := time.Now()
+	if l.nc.ConnectedClusterName() != "" && l.nc.Publish(h.reply, []byte(inProgress)) != nil {
+		return false
+	}
+	return l.heard(ctx, told, patience)
 }

@@ -16,9 +16,10 @@ import (
 // Last returns the last message of stream that matches filter (wildcards
 // allowed). It fails with ErrNotFound if there is none, and with ErrNoStream if
 // nobody answers for the stream: the two must not be taken for each other. In a
-// cluster a replica may answer that lags a little; ExpectLast is the guard.
+// cluster the stream's leader answers; one that was cut off from the others does
+// not know that yet for up to 20 s, so ExpectLast is the guard all the same.
 func (c *Client) Last(ctx context.Context, stream, filter string) (*Stored, error) {
-	s, err := c.directGet(ctx, stream, getRequest{LastFor: filter})
+	s, err := c.get(ctx, stream, getRequest{LastFor: filter})
 	if err != nil {
 		return nil, fmt.Errorf("get last of %s in %s: %w", filter, stream, err)
 	}
@@ -30,7 +31,7 @@ func (c *Client) Get(ctx context.Context, stream string, seq uint64) (*Stored, e
 	if seq == 0 {
 		return nil, fmt.Errorf("get message 0 of %s: %w", stream, ErrNotFound)
 	}
-	s, err := c.directGet(ctx, stream, getRequest{Seq: seq})
+	s, err := c.get(ctx, stream, getRequest{Seq: seq})
 	if err != nil {
 		return nil, fmt.Errorf("get message %d of %s: %w", seq, stream, err)
 	}
@@ -61,9 +62,10 @@ type getRequest struct {
 	LastFor string `json:"last_by_subj,omitempty"`
 }
 
-// directGet asks for one message by the direct API, which costs the broker no
-// consumer and may be answered by any replica.
-func (c *Client) directGet(ctx context.Context, stream string, req getRequest) (*Stored, error) {
+// get asks for one message. The direct API is the fastest, but in a cluster any
+// replica answers to it, also one that was away and lags: what was decided
+// before would be decided again.
+func (c *Client) get(ctx context.Context, stream string, req getRequest) (*Stored, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	if err := c.awaitConnected(ctx); err != nil {
@@ -73,6 +75,13 @@ func (c *Client) directGet(ctx context.Context, stream string, req getRequest) (
 	if err != nil {
 		return nil, err
 	}
+	if c.clustered() {
+		return c.leaderGet(ctx, stream, data)
+	}
+	return c.directGet(ctx, stream, data)
+}
+
+func (c *Client) directGet(ctx context.Context, stream string, data []byte) (*Stored, error) {
 	m, err := c.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: "$JS.API.DIRECT.GET." + stream, Data: data})
 	if err != nil {
 		return nil, asNoStream(err)

@@ -113,7 +113,7 @@ func newSubscription(ctx context.Context, s *Subscriber, durable string) *subscr
 		work: make(chan *delivery, n), free: make(chan struct{}, 1),
 		untaken: make(chan struct{}), abandon: make(chan struct{}),
 	}
-	sub.leases = leases{nc: s.client.nc, held: map[*lease]struct{}{}}
+	sub.leases = leases{nc: s.client.nc, heard: sub.heardByMost, held: map[*lease]struct{}{}}
 	sub.puller = puller{nc: s.client.nc, size: n}
 	return sub
 }

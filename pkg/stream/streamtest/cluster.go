@@ -3,6 +3,7 @@ package streamtest
 import (
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,18 +14,27 @@ import (
 func Cluster(t testing.TB) []*Broker {
 	t.Helper()
 	const size = 3
-	routes := ""
-	ports := make([]int, size)
+	all, lines := make([]*Broker, size), make([][]*Proxy, size)
+	ports, routes := make([]int, size), make([][]string, size)
 	for i := range ports {
 		ports[i] = freePort(t)
-		routes += fmt.Sprintf(",nats://127.0.0.1:%d", ports[i])
 	}
-	all := make([]*Broker, size)
+	for i := range ports {
+		for j, port := range ports {
+			if i == j {
+				continue
+			}
+			line := To(t, fmt.Sprintf("127.0.0.1:%d", port))
+			lines[i], lines[j] = append(lines[i], line), append(lines[j], line)
+			routes[i] = append(routes[i], line.URL())
+		}
+	}
 	for i := range all {
-		b := &Broker{t: t, opts: server.Options{
+		b := &Broker{t: t, lines: lines[i], opts: server.Options{
 			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: freePort(t), NoSigs: true, NoLog: true,
-			JetStream: true, StoreDir: t.TempDir(), Routes: server.RoutesFromStr(routes[1:]),
-			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i]},
+			JetStream: true, StoreDir: t.TempDir(), Routes: server.RoutesFromStr(strings.Join(routes[i], ",")),
+			// The others know it by their lines alone.
+			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i], Advertise: "127.0.0.1:1"},
 		}}
 		b.Start()
 		t.Cleanup(b.Stop)
@@ -38,6 +48,14 @@ func Cluster(t testing.TB) []*Broker {
 		time.Sleep(20 * time.Millisecond)
 	}
 	return all
+}
+
+// CutOff holds up the lines between a broker of a Cluster and the others, or lets
+// them go on.
+func (b *Broker) CutOff(on bool) {
+	for _, l := range b.lines {
+		l.Stall(on)
+	}
 }
 
 // ready: one leads, and every server is known to it.

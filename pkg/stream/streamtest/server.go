@@ -20,6 +20,8 @@ type Broker struct {
 	t    testing.TB
 	opts server.Options
 	srv  *server.Server
+	// lines are those to and from the others of its cluster.
+	lines []*Proxy
 
 	mu    sync.Mutex
 	admin jetstream.JetStream
