@@ -41,6 +41,28 @@ func result(reason string) fulfillment.Result {
 	}
 }
 
+// leaderless has no leader for a while, and nothing is stored.
+type leaderless struct {
+	*stream.Client
+	tries int
+}
+
+func (l *leaderless) Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error) {
+	if l.tries--; l.tries >= 0 {
+		return 0, stream.ErrNoStream
+	}
+	return l.Client.Append(ctx, m, opts...)
+}
+
+// Nor because a cluster was choosing a leader.
+func TestPutResult_NoLeader_WaitsForOne(t *testing.T) {
+	t.Parallel()
+	c := pipelinetest.Client(t)
+	if seq, err := episode.PutResult(t.Context(), &leaderless{c, 3}, result("mine"), "decided", 0); err != nil || seq != 1 {
+		t.Errorf("sequence %d, %v", seq, err)
+	}
+}
+
 // What the vendor answered must not get lost because the broker's answer did.
 func TestPutResult_AnswerLost_IsStoredOnce(t *testing.T) {
 	t.Parallel()
