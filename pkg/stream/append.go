@@ -60,7 +60,7 @@ func CancelSchedule(subject string) AppendOption {
 // With any other error nothing was stored. While the broker is away Append
 // waits for it, as long as ctx allows; if that has no deadline, 5 s.
 func (c *Client) Append(ctx context.Context, m Message, opts ...AppendOption) (uint64, error) {
-	msg, err := encode(m.Subject, &message.Message{UUID: m.ID, Metadata: m.Header, Payload: m.Body}, nothing)
+	msg, err := encodeOwn(m)
 	if err != nil {
 		return 0, err
 	}
@@ -74,14 +74,19 @@ func (c *Client) Append(ctx context.Context, m Message, opts ...AppendOption) (u
 	return ack.Sequence, nil
 }
 
+func encodeOwn(m Message) (*nats.Msg, error) {
+	return encode(m.Subject, &message.Message{UUID: m.ID, Metadata: m.Header, Payload: m.Body}, nothing)
+}
+
 func nothing(string) bool { return false }
 
 // append sends m by itself or, with GroupCommit, with others.
 func (c *Client) append(ctx context.Context, m *nats.Msg) (verdict, error) {
-	if c.group != nil {
-		return c.group.append(ctx, m)
+	alone := func() (verdict, error) { return c.out.append(ctx, m) }
+	if c.group == nil {
+		return alone()
 	}
-	return c.out.append(ctx, m)
+	return c.group.commit(ctx, []*nats.Msg{m}, alone)
 }
 
 // Further errors of Append.

@@ -172,7 +172,7 @@ func (c *Client) prepare(ctx context.Context) error {
 		return fmt.Errorf("ask for JetStream: %w", err)
 	}
 	if c.opts.GroupCommit {
-		c.group = &grouper{client: c, queues: map[string]chan *member{}}
+		c.group = &grouper{client: c, queues: map[string]*queue{}}
 	}
 	if c.out, err = newAppender(c); err != nil {
 		return err

@@ -4,90 +4,112 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 )
 
 const (
-	hdrBatch       = "Nats-Batch-Id"
-	hdrBatchSeq    = "Nats-Batch-Sequence"
-	hdrBatchCommit = "Nats-Batch-Commit"
-
 	// groupMin is where a batch begins to pay, measured: it costs the broker 2 ms
-	// and more, a plain append with its own sync 0.3 ms.
-	groupMin    = 20
-	groupMax    = 128
-	groupLinger = 300 * time.Microsecond
+	// and more, a plain append with its own sync 0.25 ms.
+	groupMin = 12
+	// singlesMax are under way one by one; what comes then waits until a batch of
+	// it pays, or until one of those is answered. More would wait no less, and
+	// leave less for a batch.
+	singlesMax = 4
+	groupMax   = 128
+	// groupLinger is how long is waited, after a batch, for those who were in it:
+	// they are likely to come again, and are many.
+	groupLinger = 400 * time.Microsecond
 )
 
 // grouper lets appends to one stream that wait at the same time share one
-// atomic batch, and so one sync to disk. While a batch is under way the next
-// one gathers.
+// atomic batch, and so one sync to disk.
 type grouper struct {
 	client *Client
 	mu     sync.Mutex
-	queues map[string]chan *member
+	queues map[string]*queue
 	wg     sync.WaitGroup
 }
 
-// member is an append that waits for its turn.
+// queue is what goes to one stream, which the broker stores one by one.
+type queue struct {
+	group   *grouper
+	batches chan []*member
+
+	mu      sync.Mutex
+	singles int // under way by themselves
+	// busy: a batch is under way, or those of the last one are waited for.
+	busy    bool
+	waiting []*member
+	size    int         // messages of waiting
+	enough  int         // ends the linger
+	linger  *time.Timer // nil unless lingering
+}
+
+// member is an append, or a chain of them, that waits for its turn.
 type member struct {
-	ctx    context.Context // of the caller of Append, who waits for result
-	msg    *nats.Msg
+	msgs   []*nats.Msg
 	guard  string // the filter of its expectation
 	result chan outcome
+	gone   bool // nobody waits any more; belongs to the queue's lock
 }
 
 type outcome struct {
-	verdict verdict
-	err     error
+	// alone: it was sent in no batch, and the caller is to send it.
+	alone bool
+	last  verdict // of the last message
+	err   error
 }
 
-// append is appender.append by way of a batch where that pays.
-func (g *grouper) append(ctx context.Context, m *nats.Msg) (verdict, error) {
-	stream := g.client.streamFor(m.Subject)
-	guard, ok := groupable(m)
+// commit has msgs stored by way of a batch where that pays; where it does not,
+// alone is called to store them one by one. It returns what the broker says of
+// the last message.
+func (g *grouper) commit(ctx context.Context, msgs []*nats.Msg, alone func() (verdict, error)) (verdict, error) {
+	stream := g.client.streamFor(msgs[0].Subject)
+	guard, ok := groupable(msgs)
 	if stream == "" || !ok {
-		return g.client.out.append(ctx, m)
+		return alone()
 	}
+	q := g.queue(stream)
+	if q.enter(len(msgs)) {
+		defer q.leave(len(msgs))
+		return alone()
+	}
+	w := &member{msgs: msgs, guard: guard, result: make(chan outcome, 1)}
+	q.wait(w)
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	if err := g.client.awaitConnected(ctx); err != nil {
-		return verdict{}, fmt.Errorf("wait for broker: %w", err)
-	}
-	w := &member{ctx: ctx, msg: m, guard: guard, result: make(chan outcome, 1)}
+	var o outcome
 	select {
-	case g.queue(stream) <- w: //nolint:contextcheck // a batch belongs to several callers and outlives each
+	case o = <-w.result:
 	case <-g.client.closed:
-		return verdict{}, ErrClosed
+		o.err = q.withdraw(w, ErrClosed)
 	case <-ctx.Done():
-		return verdict{}, fmt.Errorf("wait for room: %w", context.Cause(ctx))
+		o.err = q.withdraw(w, context.Cause(ctx))
 	}
-	select {
-	case o := <-w.result:
-		return o.verdict, o.err
-	case <-g.client.closed:
-		return verdict{}, errors.Join(ErrUnknownOutcome, ErrClosed)
-	case <-ctx.Done():
-		return verdict{}, errors.Join(ErrUnknownOutcome, context.Cause(ctx))
+	if o.alone {
+		defer q.leave(len(msgs))
+		return alone()
 	}
+	return o.last, o.err
 }
 
-// groupable tells what guards m, and whether it may be in a batch at all: one
-// repeated Nats-Msg-Id refuses a whole batch, and what says nothing of what it
-// expects could not be told apart from its own copy.
-func groupable(m *nats.Msg) (guard string, ok bool) {
-	for k := range m.Header {
-		if strings.HasPrefix(k, brokerPrefix) && k != hdrExpectSeq && k != hdrExpectFilter {
-			return "", false
+// groupable tells what guards msgs, and whether they may be in a batch at all:
+// one repeated Nats-Msg-Id refuses a whole batch, and what says nothing of what
+// it expects could not be told apart from its own copy.
+func groupable(msgs []*nats.Msg) (guard string, ok bool) {
+	for _, m := range msgs {
+		for k := range m.Header {
+			if strings.HasPrefix(k, brokerPrefix) && k != hdrExpectSeq && k != hdrExpectFilter {
+				return "", false
+			}
 		}
 	}
-	guard = m.Header.Get(hdrExpectFilter)
+	guard = msgs[0].Header.Get(hdrExpectFilter)
 	return guard, guard != ""
 }
 
@@ -105,160 +127,153 @@ func (c *Client) streamFor(subject string) string {
 	return ""
 }
 
-func (g *grouper) queue(stream string) chan *member {
+func (g *grouper) queue(stream string) *queue {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	q := g.queues[stream]
 	if q == nil {
-		q = make(chan *member, groupMax)
+		q = &queue{group: g, batches: make(chan []*member, 1)}
 		g.queues[stream] = q
-		g.wg.Go(func() { g.collect(q) })
+		g.wg.Go(q.run)
 	}
 	return q
 }
 
-// collect gathers and sends, one batch after the other, until the Client is
-// closed.
-func (g *grouper) collect(q chan *member) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	var put []*member // what must not be in the batch before it
-	for {
-		batch := put
-		if len(batch) == 0 {
-			select {
-			case w := <-q:
-				batch = append(batch, w)
-			case <-g.client.closed:
-				return
-			}
-		}
-		timer.Reset(groupLinger)
-	gather:
-		for len(batch) < groupMax {
-			select {
-			case w := <-q:
-				batch = append(batch, w)
-			case <-timer.C:
-				break gather
-			}
-		}
-		batch, put = apart(batch)
-		if len(batch) < groupMin {
-			for _, w := range batch {
-				g.single(w)
-			}
-			continue
-		}
-		g.commit(batch)
+// enter reports whether the caller may send by itself, now; it must leave then.
+func (q *queue) enter(n int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.busy || len(q.waiting) > 0 || q.singles >= singlesMax {
+		return false
 	}
+	q.singles += n
+	return true
 }
 
-// apart takes out of batch what one of the others guards: within a batch an
-// expectation sees only what was stored before the batch.
-func apart(batch []*member) (together, later []*member) {
-	for _, w := range batch {
-		if w.ctx.Err() != nil {
-			w.result <- outcome{err: context.Cause(w.ctx)} // nothing was sent
-			continue
-		}
-		clash := false
-		for _, o := range together {
-			if matches(o.guard, w.msg.Subject) || matches(w.guard, o.msg.Subject) || o.guard == w.guard {
-				clash = true
-				break
-			}
-		}
-		if clash {
-			later = append(later, w)
-		} else {
-			together = append(together, w)
-		}
-	}
-	return together, later
+func (q *queue) leave(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.singles -= n
+	q.advance()
 }
 
-// single sends one member by itself and does not wait.
-func (g *grouper) single(w *member) {
-	p, err := g.client.out.send(w.ctx, w.msg)
-	if err != nil {
-		w.result <- outcome{err: err}
-		return
+func (q *queue) wait(w *member) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, w)
+	q.size += len(w.msgs)
+	if q.linger != nil && q.size >= q.enough && q.linger.Stop() {
+		q.linger, q.busy = nil, false
 	}
-	g.wg.Go(func() {
-		v, err := p.wait(w.ctx)
-		w.result <- outcome{v, err}
-	})
+	q.advance()
 }
 
-// commit sends a batch and gives each member its verdict. A refusal does not
-// say who is at fault, and nothing was stored: each is sent again by itself.
-func (g *grouper) commit(batch []*member) {
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
-	defer cancel()
-	v, err := g.send(ctx, batch)
-	switch {
-	case err == nil:
-		for i, w := range batch {
-			own := v
-			own.Sequence = v.Sequence - uint64(len(batch)-1-i)
-			w.result <- outcome{verdict: own}
-		}
-	case errors.Is(err, ErrUnknownOutcome):
-		for _, w := range batch {
-			w.result <- outcome{err: err}
+// withdraw ends the wait of a caller for this reason, and tells whether
+// anything was sent.
+func (q *queue) withdraw(w *member, why error) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w.gone = true
+	if i := slices.Index(q.waiting, w); i >= 0 {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+		q.size -= len(w.msgs)
+		return fmt.Errorf("wait for turn: %w", why)
+	}
+	select {
+	case o := <-w.result: // in the same moment
+		if o.alone {
+			q.singles -= len(w.msgs)
+			q.advance()
+			return fmt.Errorf("wait for turn: %w", why)
 		}
 	default:
-		for _, w := range batch {
-			g.single(w)
+	}
+	return errors.Join(ErrUnknownOutcome, why)
+}
+
+// advance sends what waits: together if that pays, else alone as far as there
+// is room. The caller holds the lock.
+func (q *queue) advance() {
+	if q.busy {
+		return
+	}
+	if q.size >= groupMin {
+		if q.singles > 1 {
+			return // the broker is at work, and the batch grows meanwhile
 		}
+		batch := q.take()
+		if size(batch) >= groupMin {
+			q.busy = true
+			q.batches <- batch // there is room: it is the only one
+			return
+		}
+		// They stand in each other's way.
+		q.waiting, q.size = append(batch, q.waiting...), q.size+size(batch)
+	}
+	for q.singles < singlesMax && len(q.waiting) > 0 {
+		w := q.waiting[0]
+		q.waiting, q.size = q.waiting[1:], q.size-len(w.msgs)
+		q.alone(w)
 	}
 }
 
-// send sends a batch; only its last message is answered.
-func (g *grouper) send(ctx context.Context, batch []*member) (verdict, error) {
-	id, last := nuid.Next(), len(batch)-1
-	for i, w := range batch {
-		// A copy: should the batch be refused, the message is sent without.
-		m := &nats.Msg{Subject: w.msg.Subject, Data: w.msg.Data, Header: make(nats.Header, len(w.msg.Header)+3)}
-		for k, v := range w.msg.Header {
-			m.Header[k] = v
-		}
-		m.Header.Set(hdrBatch, id)
-		m.Header.Set(hdrBatchSeq, strconv.Itoa(i+1))
-		if i < last {
-			if err := g.client.nc.PublishMsg(m); err != nil {
-				return verdict{}, err
-			}
+// alone has the caller send its messages by itself.
+func (q *queue) alone(w *member) {
+	if w.gone {
+		return
+	}
+	q.singles += len(w.msgs)
+	w.result <- outcome{alone: true}
+}
+
+func size(batch []*member) (n int) {
+	for _, w := range batch {
+		n += len(w.msgs)
+	}
+	return n
+}
+
+// take takes from what waits as much as may be in one batch, in which an
+// expectation sees only what was stored before the batch.
+func (q *queue) take() (batch []*member) {
+	var later []*member
+	n := 0
+	for _, w := range q.waiting {
+		if n+len(w.msgs) > groupMax || clash(batch, w) {
+			later = append(later, w)
 			continue
 		}
-		m.Header.Set(hdrBatchCommit, "1")
-		p, err := g.client.out.send(ctx, m)
-		if err != nil {
-			return verdict{}, err
-		}
-		v, err := p.wait(ctx)
-		if err == nil && v.Count != len(batch) {
-			err = fmt.Errorf("%w: %d of %d stored", ErrUnknownOutcome, v.Count, len(batch))
-		}
-		return v, err
+		batch, n = append(batch, w), n+len(w.msgs)
 	}
-	return verdict{}, nil
+	q.waiting, q.size = later, q.size-n
+	return batch
 }
 
-// matches reports whether filter, with NATS's wildcards, matches subject.
-func matches(filter, subject string) bool {
+// run sends one batch after the other until the Client is closed.
+func (q *queue) run() {
 	for {
-		f, frest, fmore := strings.Cut(filter, ".")
-		s, srest, smore := strings.Cut(subject, ".")
-		switch {
-		case f == ">":
-			return true
-		case f != "*" && f != s:
-			return false
-		case !fmore || !smore:
-			return fmore == smore
+		select {
+		case batch := <-q.batches:
+			q.send(batch)
+		case <-q.group.client.closed:
+			return
 		}
-		filter, subject = frest, srest
 	}
+}
+
+// send sends a batch, and then waits a moment for those who were in it.
+func (q *queue) send(batch []*member) {
+	refused := q.group.send(batch)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, w := range refused {
+		q.alone(w)
+	}
+	q.enough = min(q.size+size(batch), groupMax)
+	q.linger = time.AfterFunc(groupLinger, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.linger, q.busy = nil, false
+		q.advance()
+	})
 }

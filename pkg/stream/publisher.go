@@ -40,7 +40,7 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	if p.closed.Load() {
 		return fmt.Errorf("publish to %s: %w", topic, ErrClosed)
 	}
-	under := make([]*pending, 0, len(messages))
+	under := make([]pending, 0, len(messages))
 	var errs []error
 	for _, msg := range messages {
 		s, err := p.send(topic, msg)
@@ -85,24 +85,20 @@ func (p *Publisher) Close() error {
 	return nil
 }
 
-func (p *Publisher) send(topic string, msg *message.Message) (*pending, error) {
+func (p *Publisher) send(topic string, msg *message.Message) (pending, error) {
 	out, err := encode(topic, msg, mayPublish)
 	if err != nil {
-		return nil, err
+		return pending{}, err
 	}
-	ctx, cancel := bounded(msg.Context())
-	defer cancel()
-	under, err := p.client.out.send(ctx, out)
+	under, err := p.client.out.send(msg.Context(), out)
 	if err != nil {
-		return nil, fmt.Errorf("message %s: %w", msg.UUID, err)
+		return under, fmt.Errorf("message %s: %w", msg.UUID, err)
 	}
 	return under, nil
 }
 
-func (p *Publisher) wait(msg *message.Message, under *pending) error {
-	ctx, cancel := bounded(msg.Context())
-	defer cancel()
-	if _, err := under.wait(ctx); err != nil {
+func (p *Publisher) wait(msg *message.Message, under pending) error {
+	if _, err := under.wait(msg.Context()); err != nil {
 		return fmt.Errorf("message %s: %w", msg.UUID, err)
 	}
 	return nil

@@ -1,12 +1,10 @@
 package stream
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,21 +26,28 @@ const (
 
 // puller asks a consumer for messages. It keeps credit (asked for and not yet
 // come) + busy (in hand) at or below size, so that no message waits here while
-// another process is idle. All but done belongs to the subscription's loop.
+// another process is idle. Only the subscription's loop binds and leaves; the
+// rest is for its workers.
 type puller struct {
-	nc      *nats.Conn
-	size    int
+	nc   *nats.Conn
+	size int
+	// in takes what comes, from one binding after the other.
+	in chan *nats.Msg
+
+	mu      sync.Mutex
 	subject string
 	expires time.Duration
 	credit  int
 	asked   []asking // what the credit is made of, the oldest first
-	busy    atomic.Int64
+	busy    int
 	// inbox is new with every binding: what the broker still sends to the old
 	// one was asked for by an account that is closed.
-	inbox *nats.Subscription
-	in    chan *nats.Msg
-	heard time.Time
-	epoch uint64 // how often the connection had been made again when bound
+	inbox   *nats.Subscription
+	leaving bool
+	// former is since when a message of the inbox before may be on its way.
+	former time.Time
+	heard  time.Time
+	epoch  uint64 // how often the connection had been made again when bound
 }
 
 // asking is a request for messages that the broker may still serve.
@@ -59,69 +64,81 @@ type arrival struct {
 
 // bind opens an inbox for the consumer.
 func (p *puller) bind(info *jetstream.ConsumerInfo) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	epoch := p.nc.Stats().Reconnects
-	in := make(chan *nats.Msg, 2*p.size+256)
-	sub, err := p.nc.ChanSubscribe(p.nc.NewInbox(), in)
+	sub, err := p.nc.ChanSubscribe(p.nc.NewInbox(), p.in)
 	if err != nil {
 		return fmt.Errorf("open inbox: %w", err)
 	}
-	p.inbox, p.in, p.credit, p.asked, p.heard, p.epoch = sub, in, 0, nil, time.Now(), epoch
+	p.inbox, p.leaving, p.credit, p.asked, p.heard, p.epoch = sub, false, 0, nil, time.Now(), epoch
 	p.expires = min(pullExpires, info.Config.AckWait/3)
 	p.subject = "$JS.API.CONSUMER.MSG.NEXT." + info.Stream + "." + info.Name
 	return nil
 }
 
-// leave closes the inbox and returns the messages that lie in it.
+// leave closes the inbox and returns the messages that lie in it; workers may
+// still take some of them.
 func (p *puller) leave() []arrival {
-	if p.inbox == nil {
+	p.mu.Lock()
+	inbox := p.inbox
+	p.leaving, p.former = true, time.Time{}
+	if len(p.asked) > 0 {
+		p.former = p.asked[0].at
+	}
+	p.mu.Unlock()
+	if inbox == nil {
 		return nil
 	}
 	// Drain tells the broker to send no more but lets in what is on its way; the
 	// flush returns when that has come.
-	err := p.inbox.Drain()
+	err := inbox.Drain()
 	if err == nil && p.nc.IsConnected() {
 		err = p.nc.FlushTimeout(flushTimeout)
 	}
 	if err != nil || !p.nc.IsConnected() {
-		_ = p.inbox.Unsubscribe() // the connection is away: nothing can come
+		_ = inbox.Unsubscribe() // the connection is away: nothing can come
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var left []arrival
 	for {
 		select {
-		case m, ok := <-p.in:
-			if !ok {
-				p.forget()
-				return left
-			}
+		case m := <-p.in:
 			if isStatus(m) {
-				_ = p.status(m, m.Header.Get("Status")) // for what it says of requests
+				_ = p.status(m) // for what it says of requests
 				continue
 			}
 			left = append(left, arrival{m, p.spend(1)})
 		default:
-			p.forget()
+			p.inbox, p.credit, p.asked = nil, 0, nil
 			return left
 		}
 	}
 }
 
-func (p *puller) forget() { p.inbox, p.in, p.credit, p.asked = nil, nil, 0, nil }
+// bound reports whether there is an inbox.
+func (p *puller) bound() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.inbox != nil
+}
+
+// stale reports whether the connection was made again since the inbox was opened.
+func (p *puller) stale() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.epoch != p.nc.Stats().Reconnects
+}
 
 // pull asks for as many messages as there are free workers, unless so few are
-// free that it is better to wait for more.
+// free that it is better to wait for more. It is called under the lock.
 func (p *puller) pull() error {
-	free := p.size - p.credit - int(p.busy.Load())
-	if p.inbox == nil || free <= 0 || (p.credit > 0 && free < max(1, p.size/4)) {
+	free := p.size - p.credit - p.busy
+	if p.inbox == nil || p.leaving || free <= 0 || (p.credit > 0 && free < max(1, p.size/4)) {
 		return nil
 	}
-	req, err := json.Marshal(struct {
-		Batch     int           `json:"batch"`
-		Expires   time.Duration `json:"expires"`
-		Heartbeat time.Duration `json:"idle_heartbeat"`
-	}{free, p.expires, min(pullHeartbeat, p.expires/4)})
-	if err != nil {
-		return err
-	}
+	req := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, free, p.expires, min(pullHeartbeat, p.expires/4))
 	p.asked = append(p.asked, asking{time.Now(), free})
 	if err := p.nc.PublishRequest(p.subject, p.inbox.Subject, req); err != nil {
 		return fmt.Errorf("ask for messages: %w", err)
@@ -133,16 +150,34 @@ func (p *puller) pull() error {
 	return nil
 }
 
-// done gives a worker back.
-func (p *puller) done() { p.busy.Add(-1) }
+// more asks for messages, if it is time to.
+func (p *puller) more() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pull()
+}
+
+// done gives a worker back, who is free now.
+func (p *puller) done() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy--
+	return p.pull()
+}
 
 // take counts a message that has come, and tells since when it may have been
 // on its way: a line that stalled, or a process that slept, brings it later than
 // its ack wait allows, and by then it is in other hands.
-func (p *puller) take() (since time.Time) {
+func (p *puller) take(m *nats.Msg) (since time.Time, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy++
+	if m.Sub != p.inbox {
+		return p.former, nil
+	}
 	p.heard = time.Now()
-	p.busy.Add(1)
-	return p.spend(1)
+	since = p.spend(1)
+	return since, p.pull()
 }
 
 // spend takes n off the credit and tells when what the first of it is made of
@@ -165,6 +200,8 @@ func (p *puller) spend(n int) (since time.Time) {
 
 // lost reports that the broker has been silent where it owes an answer.
 func (p *puller) lost() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return p.inbox != nil && p.credit > 0 && time.Since(p.heard) > pullLost
 }
 
@@ -177,11 +214,24 @@ var (
 // says where it wants to be acknowledged.
 func isStatus(m *nats.Msg) bool { return m.Reply == "" && m.Header.Get("Status") != "" }
 
+// hear is status for a worker.
+func (p *puller) hear(m *nats.Msg) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m.Sub != p.inbox { // of a binding that is over
+		return nil
+	}
+	if err := p.status(m); err != nil {
+		return err
+	}
+	return p.pull()
+}
+
 // status reads a message that is no message: the broker's word on a request.
 // An error means that the binding is no longer good.
-func (p *puller) status(m *nats.Msg, code string) error {
+func (p *puller) status(m *nats.Msg) error {
 	p.heard = time.Now()
-	switch code {
+	switch code := m.Header.Get("Status"); code {
 	case "100": // idle, and alive
 		return nil
 	case "408", "409":
@@ -197,127 +247,5 @@ func (p *puller) status(m *nats.Msg, code string) error {
 		return fmt.Errorf("%w: nobody answers", errGone)
 	default:
 		return fmt.Errorf("%w: %s %s", errGone, code, m.Header.Get("Description"))
-	}
-}
-
-// loop binds, pulls and hands over until a stop.
-func (s *subscription) loop(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-s.stop:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	status := s.client.nc.StatusChanged()
-	defer s.client.nc.RemoveStatusListener(status)
-	tick := time.NewTicker(lookupEvery)
-	defer tick.Stop()
-	s.bind(ctx)
-	for {
-		s.pull()
-		select {
-		case <-ctx.Done():
-			return
-		case m := <-s.puller.in: // nil, and so never ready, while unbound
-			s.receive(m)
-		case <-s.free:
-		case st, ok := <-status:
-			if !ok || st == nats.CLOSED {
-				s.unbind(ErrClosed)
-				return
-			}
-			s.follow(ctx, st)
-		case <-tick.C:
-			if s.puller.lost() {
-				s.unbind(fmt.Errorf("%w: no word from it for %s", errGone, pullLost))
-			}
-			if s.puller.inbox == nil {
-				s.bind(ctx)
-			}
-		}
-	}
-}
-
-// follow adapts to the connection: what it asked for before it broke is
-// forgotten by the broker, or will come to nobody.
-func (s *subscription) follow(ctx context.Context, st nats.Status) {
-	switch {
-	case st != nats.CONNECTED:
-		if s.puller.inbox != nil {
-			s.unbind(ErrUnreachable)
-		}
-	case s.puller.inbox == nil:
-		s.bind(ctx)
-	case s.puller.epoch != s.client.nc.Stats().Reconnects:
-		s.unbind(errBinding)
-		s.bind(ctx)
-	}
-}
-
-func (s *subscription) receive(m *nats.Msg) {
-	if m == nil {
-		return
-	}
-	if isStatus(m) {
-		if err := s.puller.status(m, m.Header.Get("Status")); err != nil {
-			s.unbind(err)
-		}
-		return
-	}
-	d := &delivery{msg: m, lease: s.leases.take(m.Reply, s.puller.take())}
-	if !s.leases.good(d.lease) {
-		// It came too late: somebody else has it. Whatever the line did, asking
-		// anew makes sure that we count from what the broker counts from.
-		s.puller.done()
-		s.unbind(errBinding)
-		return
-	}
-	// There is room: no more is in hand than there are workers.
-	s.work <- d
-}
-
-func (s *subscription) pull() {
-	if err := s.puller.pull(); err != nil {
-		s.unbind(err)
-	}
-}
-
-// bind looks the consumer up and opens an inbox for it.
-func (s *subscription) bind(ctx context.Context) {
-	if !s.client.nc.IsConnected() {
-		s.client.setBinding(s.durable, ErrUnreachable)
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	info, err := s.client.lookup(ctx, s.durable)
-	if err == nil {
-		s.leases.setWait(info.Config.AckWait)
-		err = s.puller.bind(info)
-	}
-	if err != nil {
-		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			s.client.setBinding(s.durable, fmt.Errorf("look up consumer %s: %w", s.durable, err))
-		}
-		return
-	}
-	s.client.setBinding(s.durable, nil)
-}
-
-// unbind gives back what lies in the inbox and closes it.
-func (s *subscription) unbind(why error) {
-	s.giveBack()
-	s.client.setBinding(s.durable, why)
-}
-
-// giveBack refuses what lies in the inbox and closes it. What lies there for
-// so long that it may be in other hands is left alone: a refusal would take it
-// from them.
-func (s *subscription) giveBack() {
-	for _, m := range s.puller.leave() {
-		s.refuse(&delivery{msg: m.msg, lease: s.leases.take(m.msg.Reply, m.since)})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
 )
 
 // SubscriberConfig refines a Subscriber.
@@ -78,12 +79,13 @@ func (s *Subscriber) Close() error {
 	return nil
 }
 
-// subscription is one Subscribe: a loop that asks for messages, workers that
-// hold them while a handler is busy, and one heartbeat for all in hand.
+// subscription is one Subscribe: workers that take messages, ask for more, and
+// hold each while a handler is busy, a loop that keeps it bound to its consumer,
+// and one heartbeat for all in hand.
 //
-//	broker ──► inbox ──► loop ──► work ──► worker (N of them) ──► out ──► handler
-//	  ▲                   │pull                 │ack, nak
-//	  └───────────────────┴─────────────────────┘◄── heartbeat (leases)
+//	broker ──► inbox ──► worker (N of them) ──► out ──► handler
+//	  ▲                    │pull, ack, nak
+//	  └────────────────────┘◄── heartbeat (leases)
 type subscription struct {
 	client  *Client
 	durable string
@@ -96,8 +98,7 @@ type subscription struct {
 
 	puller  puller
 	leases  leases
-	work    chan *delivery
-	free    chan struct{} // a worker has become free
+	broken  chan error    // why the binding is no longer good
 	untaken chan struct{} // closed: what nobody has taken goes back
 	abandon chan struct{} // closed: the drain took too long
 	// stopping is when the drain began, nil before.
@@ -110,11 +111,11 @@ func newSubscription(ctx context.Context, s *Subscriber, durable string) *subscr
 	sub := &subscription{
 		client: s.client, durable: durable, cfg: s.cfg, stop: s.stop,
 		base: context.WithoutCancel(ctx), out: make(chan *message.Message),
-		work: make(chan *delivery, n), free: make(chan struct{}, 1),
+		broken:  make(chan error, 1),
 		untaken: make(chan struct{}), abandon: make(chan struct{}),
 	}
 	sub.leases = leases{nc: s.client.nc, heard: sub.heardByMost, held: map[*lease]struct{}{}}
-	sub.puller = puller{nc: s.client.nc, size: n}
+	sub.puller = puller{nc: s.client.nc, size: n, in: make(chan *nats.Msg, 2*n+256)}
 	return sub
 }
 
@@ -124,16 +125,7 @@ func (s *subscription) run(ctx context.Context) { //nolint:contextcheck // what 
 	defer s.client.dropBinding(s.durable)
 	defer close(s.out)
 	for range s.cfg.Concurrency {
-		s.workers.Go(func() { //nolint:contextcheck // as above
-			for d := range s.work {
-				s.carry(d)
-				s.puller.done()
-				select {
-				case s.free <- struct{}{}:
-				default:
-				}
-			}
-		})
+		s.workers.Go(s.work)
 	}
 	beat, stopBeat := context.WithCancel(s.base)
 	var heart sync.WaitGroup
@@ -152,7 +144,6 @@ func (s *subscription) drain() {
 	s.stopping.Store(&began)
 	close(s.untaken)
 	s.giveBack()
-	close(s.work)
 	done := make(chan struct{})
 	go func() {
 		s.workers.Wait()

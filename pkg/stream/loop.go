@@ -1,0 +1,144 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// loop keeps the subscription bound until a stop.
+func (s *subscription) loop(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	status := s.client.nc.StatusChanged()
+	defer s.client.nc.RemoveStatusListener(status)
+	tick := time.NewTicker(lookupEvery)
+	defer tick.Stop()
+	s.bind(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case err := <-s.broken:
+			s.unbind(err)
+		case st, ok := <-status:
+			if !ok || st == nats.CLOSED {
+				s.unbind(ErrClosed)
+				return
+			}
+			s.follow(ctx, st)
+		case <-tick.C:
+			if s.puller.lost() {
+				s.unbind(fmt.Errorf("%w: no word from it for %s", errGone, pullLost))
+			}
+			if !s.puller.bound() {
+				s.bind(ctx)
+			}
+		}
+	}
+}
+
+// follow adapts to the connection: what it asked for before it broke is
+// forgotten by the broker, or will come to nobody.
+func (s *subscription) follow(ctx context.Context, st nats.Status) {
+	switch {
+	case st != nats.CONNECTED:
+		if s.puller.bound() {
+			s.unbind(ErrUnreachable)
+		}
+	case !s.puller.bound():
+		s.bind(ctx)
+	case s.puller.stale():
+		s.unbind(errBinding)
+		s.bind(ctx)
+	}
+}
+
+// work carries what comes until the subscription drains.
+func (s *subscription) work() {
+	for {
+		select {
+		case <-s.untaken:
+			return
+		case m := <-s.puller.in:
+			s.receive(m)
+		}
+	}
+}
+
+func (s *subscription) receive(m *nats.Msg) {
+	if isStatus(m) {
+		s.broke(s.puller.hear(m))
+		return
+	}
+	since, err := s.puller.take(m)
+	s.broke(err)
+	d := &delivery{msg: m, lease: s.leases.take(m.Reply, since)}
+	if s.leases.good(d.lease) {
+		s.carry(d)
+	} else {
+		// It came too late: somebody else has it. Whatever the line did, asking
+		// anew makes sure that we count from what the broker counts from.
+		s.broke(errBinding)
+	}
+	s.broke(s.puller.done())
+}
+
+// broke has the loop bind anew.
+func (s *subscription) broke(why error) {
+	if why == nil {
+		return
+	}
+	select {
+	case s.broken <- why:
+	default: // it is about to
+	}
+}
+
+// bind looks the consumer up and opens an inbox for it.
+func (s *subscription) bind(ctx context.Context) {
+	if !s.client.nc.IsConnected() {
+		s.client.setBinding(s.durable, ErrUnreachable)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	info, err := s.client.lookup(ctx, s.durable)
+	if err == nil {
+		s.leases.setWait(info.Config.AckWait)
+		err = s.puller.bind(info)
+	}
+	if err != nil {
+		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			s.client.setBinding(s.durable, fmt.Errorf("look up consumer %s: %w", s.durable, err))
+		}
+		return
+	}
+	s.client.setBinding(s.durable, nil)
+	s.broke(s.puller.more())
+}
+
+// unbind gives back what lies in the inbox and closes it.
+func (s *subscription) unbind(why error) {
+	s.giveBack()
+	s.client.setBinding(s.durable, why)
+}
+
+// giveBack refuses what lies in the inbox and closes it. What lies there for
+// so long that it may be in other hands is left alone: a refusal would take it
+// from them.
+func (s *subscription) giveBack() {
+	for _, m := range s.puller.leave() {
+		s.refuse(&delivery{msg: m.msg, lease: s.leases.take(m.msg.Reply, m.since)})
+	}
+}
