@@ -45,7 +45,8 @@ type row struct {
 	measured, against string // in the table's words
 	ours, theirs      string
 	// bar is what the ratio of ours to theirs is to reach or, without theirs,
-	// ours itself; with atMost it is not to be exceeded.
+	// ours itself; with atMost it is not to be exceeded. 0 is none: the row is
+	// there to be read.
 	bar    float64
 	atMost bool
 	unit   string // of both: "/s", "ms", …

@@ -131,26 +131,47 @@ func (sc scene) theLoop(t *testing.T, s setting) readings {
 	return got
 }
 
+// bare runs the pipeline on nats.go alone.
+func (sc scene) bare(t *testing.T, s setting) readings {
+	t.Helper()
+	data := s.dir + "/data"
+	return sc.measured(t, s, func(up *upstreams) *process {
+		return role(t, s, "bare", map[string]string{
+			"BENCH_UPSTREAM": up.url, "BENCH_DATA": data, "BENCH_SYNC": sc.sync, "BENCH_PROFILE": s.profile,
+		})
+	}, data)
+}
+
 // headrace runs Headrace as it is shipped, but for the numbers of workers and
 // when it syncs.
 func (sc scene) headrace(t *testing.T, s setting) readings {
 	t.Helper()
 	data := s.dir + "/data"
 	return sc.measured(t, s, func(up *upstreams) *process {
-		env := map[string]string{
-			"HEADRACE_CONNECT_ENDPOINT": up.url + apiBase, "HEADRACE_CONNECT_API_KEY": "ApiKey " + apiKey,
-			"HEADRACE_VENDOR_ENDPOINT": up.url, "HEADRACE_DATA_DIR": data, "HEADRACE_SYNC": sc.sync,
+		return startHeadrace(t, s, up, map[string]string{
+			"HEADRACE_DATA_DIR": data, "HEADRACE_SYNC": sc.sync,
 			"HEADRACE_CONCURRENCY_PURCHASE": fmt.Sprint(purchaseWorkers), "HEADRACE_CONCURRENCY_COMMITTER": fmt.Sprint(committerWorkers),
-			"HEADRACE_HTTP_ADDR": "127.0.0.1:0",
-		}
-		if s.inside || s.profile != "" {
-			env["BENCH_PROFILE"] = s.profile
-			return role(t, s, "headrace", env)
-		}
-		name, err := binary()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return start(t, s.dir, exec.Command(name, "up"), env)
+		})
 	}, data)
+}
+
+// startHeadrace starts headrace up against the upstreams, with further settings.
+func startHeadrace(t *testing.T, s setting, up *upstreams, settings map[string]string) *process {
+	t.Helper()
+	env := map[string]string{
+		"HEADRACE_CONNECT_ENDPOINT": up.url + apiBase, "HEADRACE_CONNECT_API_KEY": "ApiKey " + apiKey,
+		"HEADRACE_VENDOR_ENDPOINT": up.url, "HEADRACE_HTTP_ADDR": "127.0.0.1:0",
+	}
+	for k, v := range settings {
+		env[k] = v
+	}
+	if s.inside || s.profile != "" {
+		env["BENCH_PROFILE"] = s.profile
+		return role(t, s, "headrace", env)
+	}
+	name, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start(t, s.dir, exec.Command(name, "up"), env)
 }

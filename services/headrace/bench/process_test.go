@@ -24,7 +24,7 @@ import (
 // own. Each ends with its standard input, so that none outlives the tests.
 func roles() map[string]func() error {
 	return map[string]func() error{
-		"stand-in": serveStandIn, "loop": loop, "headrace": itself,
+		"stand-in": serveStandIn, "loop": loop, "bare": bare, "headrace": itself,
 	}
 }
 

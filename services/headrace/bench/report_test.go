@@ -47,8 +47,12 @@ func (r result) line(day, revision string) string {
 	if r.reached() {
 		reached = "yes"
 	}
-	return fmt.Sprintf("%s %s %s%s | %s | %s | %s | %s | %.0f/s | %s at %s, %d runs |\n", r.name(), sign,
-		strconv.FormatFloat(r.bar, 'g', -1, 64), times, quantity(r.one, r.unit), other, ratio, reached, r.syncs, day, revision, r.rounds)
+	bar := sign + " " + strconv.FormatFloat(r.bar, 'g', -1, 64) + times
+	if r.bar == 0 {
+		bar, reached = "–", "–"
+	}
+	return fmt.Sprintf("%s %s | %s | %s | %s | %s | %.0f/s | %s at %s, %d runs |\n", r.name(), bar,
+		quantity(r.one, r.unit), other, ratio, reached, r.syncs, day, revision, r.rounds)
 }
 
 func (r result) name() string { return "| " + r.measured + " | " + r.against + " |" }

@@ -2,17 +2,14 @@ package bench
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/headrace/headrace/pkg/connectsim"
@@ -31,7 +28,6 @@ const (
 type standIn struct {
 	latency time.Duration // of every call
 	bodies  bodies
-	pending atomic.Int64 // approvals that are still to come
 
 	mu       sync.Mutex // guards what follows
 	requests []progress
@@ -44,20 +40,7 @@ type standIn struct {
 type progress struct {
 	created         int
 	saved, approved bool
-}
-
-// tally is what the stand-in was asked.
-type tally struct {
-	Listed  time.Time // the first list of requests; zero: not yet
-	First   time.Time // approval
-	Last    time.Time
-	Steady  float64 // approvals a second between a tenth and nine tenths of all
-	Vendor  int     // calls
-	Connect int     // calls about one request
-	Lists   int     // all other calls
-	Refused int     // calls that made no sense
-	Doubled int     // tenants beyond one of each request
-	At      []time.Time
+	listed          time.Time // first
 }
 
 func newStandIn(requests int, latency time.Duration) (*standIn, error) {
@@ -75,7 +58,6 @@ func (s *standIn) add(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, make([]progress, n)...)
-	s.pending.Add(int64(n))
 }
 
 // digits are those of request and asset n.
@@ -201,8 +183,9 @@ func (s *standIn) approve(p *progress, body []byte) (wrong string) {
 		return "not to be approved"
 	}
 	p.approved = true
-	s.moments = append(s.moments, time.Now())
-	s.pending.Add(-1)
+	now := time.Now()
+	s.moments = append(s.moments, now)
+	s.tally.Latencies = append(s.tally.Latencies, now.Sub(p.listed).Seconds()*1000)
 	return ""
 }
 
@@ -217,12 +200,16 @@ func (s *standIn) list(w http.ResponseWriter, r *http.Request) {
 	}
 	var page []int
 	total := 0
-	for n, p := range s.requests {
+	for n := range s.requests {
+		p := &s.requests[n]
 		if p.approved {
 			continue
 		}
 		if total >= offset && len(page) < limit {
 			page = append(page, n)
+			if p.listed.IsZero() {
+				p.listed = time.Now()
+			}
 		}
 		total++
 	}
@@ -261,117 +248,6 @@ func (s *standIn) other(w http.ResponseWriter, path string) {
 	}
 	w.Header().Set("Content-Range", "items 0-0/1")
 	answer(w, http.StatusOK, body)
-}
-
-// steer serves whoever measures: wait until the first list was asked for, or
-// until so many are approved, order more, and what has happened.
-func (s *standIn) steer(w http.ResponseWriter, r *http.Request, what string) {
-	n := parameter(r.URL.RawQuery, "n=")
-	switch what {
-	case "listed":
-		s.await(r, func() bool { return !s.tally.Listed.IsZero() })
-	case "approved":
-		s.await(r, func() bool { return len(s.moments) >= n })
-	case "order":
-		s.add(n)
-	}
-	s.mu.Lock()
-	t := s.tally
-	if k := len(s.moments); k > 0 {
-		t.First, t.Last, t.At = s.moments[0], s.moments[k-1], s.moments
-		t.Steady = steady(s.moments)
-	}
-	text, _ := json.Marshal(t) // it can't fail
-	s.mu.Unlock()
-	answer(w, http.StatusOK, text)
-}
-
-// steady is the rate between a tenth and nine tenths of the moments.
-func steady(moments []time.Time) float64 {
-	from, to := len(moments)/10, len(moments)*9/10
-	if to <= from {
-		return 0
-	}
-	return float64(to-from) / moments[to].Sub(moments[from]).Seconds()
-}
-
-// await returns when reached says so, or nobody waits any more.
-func (s *standIn) await(r *http.Request, reached func() bool) {
-	for {
-		s.mu.Lock()
-		if reached() {
-			s.mu.Unlock()
-			return
-		}
-		news := make(chan struct{})
-		s.waits = append(s.waits, news)
-		s.mu.Unlock()
-		select {
-		case <-news:
-		case <-r.Context().Done():
-			return
-		}
-	}
-}
-
-// closeWaits is called with mu held.
-func (s *standIn) closeWaits() {
-	for _, w := range s.waits {
-		close(w)
-	}
-	s.waits = nil
-}
-
-// template is a body with the digits of its request cut out.
-type template [][]byte
-
-func newTemplate(body []byte, digits string) template { return bytes.Split(body, []byte(digits)) }
-
-func (t template) of(n int) []byte { return bytes.Join(t, []byte(digits(n))) }
-
-// bodies are what the Connect simulator says of a purchase.
-type bodies struct {
-	pending, saved, approved template
-	templates                []byte
-}
-
-// record makes one purchase in the simulator and notes what it answers.
-func record() (bodies, error) {
-	sim := connectsim.New(connectsim.Options{APIKey: apiKey, Empty: true})
-	sim.Load(connectsim.LoadOptions{Purchases: 1})
-	made := sim.Requests()[0]
-	d := strings.TrimPrefix(made.AssetID, "AS-")
-	one := apiBase + "/requests/" + made.ID
-	var failed error
-	call := func(method, path, body string) []byte {
-		w := httptest.NewRecorder()
-		r := httptest.NewRequest(method, path, strings.NewReader(body))
-		r.Header.Set("Authorization", "ApiKey "+apiKey)
-		r.Header.Set("Content-Type", "application/json")
-		sim.Handler().ServeHTTP(w, r)
-		if w.Code >= http.StatusBadRequest {
-			failed = fmt.Errorf("record %s %s: %d %s", method, path, w.Code, w.Body)
-		}
-		return w.Body.Bytes()
-	}
-	var b bodies
-	b.pending = newTemplate(call(http.MethodGet, one, ""), d)
-	b.templates = call(http.MethodGet, apiBase+"/products/"+productOf(b.pending)+"/templates?eq(scope,asset)&eq(type,fulfillment)", "")
-	var found []struct{ ID string }
-	if err := json.Unmarshal(b.templates, &found); err != nil || len(found) == 0 {
-		return b, fmt.Errorf("record templates: %w, %s", err, b.templates)
-	}
-	b.saved = newTemplate(call(http.MethodPut, one, `{"asset":{"params":[{"id":"subscription_id","value":"T-`+d+`"}]}}`), d)
-	b.approved = newTemplate(call(http.MethodPost, one+"/approve", `{"template_id":"`+found[0].ID+`"}`), d)
-	return b, failed
-}
-
-func productOf(t template) string {
-	var r struct {
-		Asset struct{ Product struct{ ID string } }
-	}
-	_ = json.Unmarshal(t.of(0), &r) // "" is refused by the simulator
-	return r.Asset.Product.ID
 }
 
 // serveStandIn is the stand-in's process: it says where it listens, and ends
