@@ -12,7 +12,7 @@ func endToEnd() []experiment {
 	far, near := 20*time.Millisecond, time.Duration(0)
 	return []experiment{
 		{
-			name: "20ms-1s", contenders: scene{requests: 6000, latency: far, sync: "1s"}.contenders(),
+			name: "20ms-1s", contenders: scene{requests: 8000, latency: far, sync: "1s"}.contenders(),
 			rows: []row{
 				{measured: "purchases, upstreams of 20 ms, sync 1s", against: theLoop, ours: "headrace/steady", theirs: "loop/steady", bar: 0.97, unit: "/s"},
 				{measured: "purchases, upstreams of 20 ms, sync 1s", against: onBare, ours: "headrace/steady", theirs: "bare/steady", unit: "/s"},

@@ -101,11 +101,12 @@ func (e experiment) measure(t *testing.T, o orders, rows []row) []result {
 			if !needed(c.name, rows) {
 				continue
 			}
-			for name, value := range runOnce(t, o, e.name, c) {
+			got := runOnce(t, o, e.name, c)
+			t.Logf("round %d, %s: %s", round+1, c.name, got)
+			for name, value := range got {
 				all[c.name+"/"+name] = value
 			}
 		}
-		t.Logf("round %d: %s", round+1, all)
 		rounds = append(rounds, all)
 	}
 	return settle(t, rows, rounds)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // upstream is a plain client of both upstreams, for the loop and for bare: idle
@@ -202,7 +203,17 @@ func loop() error {
 	if err != nil {
 		return err
 	}
+	// All at once they would stay abreast, and wait for each other at every call.
+	pace := make(chan struct{}, 1)
+	go func() {
+		for range workers {
+			pace <- struct{}{}
+			time.Sleep(time.Millisecond)
+		}
+		close(pace)
+	}()
 	err = parallel(workers, rows, func(row json.RawMessage) error {
+		<-pace
 		var o order
 		if err := json.Unmarshal(row, &o); err != nil {
 			return err

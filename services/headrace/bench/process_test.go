@@ -98,6 +98,7 @@ func itself() error {
 // process is one that was started.
 type process struct {
 	cmd   *exec.Cmd
+	role  bool // it ends with its standard input
 	stdin io.Closer
 	log   string
 	out   *bufio.Reader
@@ -107,7 +108,7 @@ type process struct {
 // whoever runs it would have it.
 func start(t *testing.T, dir string, cmd *exec.Cmd, env map[string]string) *process {
 	t.Helper()
-	p := &process{cmd: cmd, log: filepath.Join(dir, filepath.Base(cmd.Path)+env["BENCH_ROLE"]+".log")}
+	p := &process{cmd: cmd, role: env["BENCH_ROLE"] != "", log: filepath.Join(dir, filepath.Base(cmd.Path)+env["BENCH_ROLE"]+".log")}
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + os.Getenv("TMPDIR")}
 	for k, v := range env {
@@ -154,8 +155,12 @@ func (p *process) kill() {
 	_ = p.cmd.Wait()
 }
 
-// end lets the process end, for its profile.
+// end lets a role end, for its profile. It kills what knows nothing of roles.
 func (p *process) end() {
+	if !p.role {
+		p.kill()
+		return
+	}
 	_ = p.stdin.Close()
 	_ = p.cmd.Wait()
 }
