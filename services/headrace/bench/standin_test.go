@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -189,30 +190,23 @@ func (s *standIn) approve(p *progress, body []byte) (wrong string) {
 	return ""
 }
 
+// assetID is how a list is bounded to some subscriptions.
+var assetID = regexp.MustCompile(`AS-\d{4}-\d{4}-\d{4}`)
+
 // list answers a page of what is pending.
 func (s *standIn) list(w http.ResponseWriter, r *http.Request) {
 	limit, offset := parameter(r.URL.RawQuery, "limit="), parameter(r.URL.RawQuery, "offset=")
+	var of []int
+	for _, id := range assetID.FindAllString(r.URL.RawQuery, -1) {
+		of = append(of, numberOf(id, "AS-"))
+	}
 	s.mu.Lock()
 	s.tally.Lists++
 	if s.tally.Listed.IsZero() {
 		s.tally.Listed = time.Now()
 		s.closeWaits()
 	}
-	var page []int
-	total := 0
-	for n := range s.requests {
-		p := &s.requests[n]
-		if p.approved {
-			continue
-		}
-		if total >= offset && len(page) < limit {
-			page = append(page, n)
-			if p.listed.IsZero() {
-				p.listed = time.Now()
-			}
-		}
-		total++
-	}
+	page, total := s.page(of, offset, limit)
 	s.mu.Unlock()
 	body := []byte{'['}
 	for i, n := range page {
@@ -223,6 +217,42 @@ func (s *standIn) list(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Range", fmt.Sprintf("items %d-%d/%d", offset, offset+len(page)-1, total))
 	answer(w, http.StatusOK, append(body, ']'))
+}
+
+// page is a part of what is pending, of some requests or of all, and how many
+// there are. It is called with mu held.
+func (s *standIn) page(of []int, offset, limit int) (page []int, total int) {
+	show := func(n int) {
+		page = append(page, n)
+		if s.requests[n].listed.IsZero() {
+			s.requests[n].listed = time.Now()
+		}
+	}
+	if of == nil && len(s.moments) == 0 { // all are pending, and they may be a million
+		for n := offset; n < min(offset+limit, len(s.requests)); n++ {
+			show(n)
+		}
+		return page, len(s.requests)
+	}
+	each := func(n int) {
+		if n < 0 || n >= len(s.requests) || s.requests[n].approved {
+			return
+		}
+		if total >= offset && len(page) < limit {
+			show(n)
+		}
+		total++
+	}
+	if of != nil {
+		for _, n := range of {
+			each(n)
+		}
+		return page, total
+	}
+	for n := range s.requests {
+		each(n)
+	}
+	return page, total
 }
 
 func parameter(query, name string) int {
