@@ -11,6 +11,9 @@ type Config struct {
 	DataDir     string // where the embedded broker keeps its streams and broker.json
 	Sync        Sync
 	Concurrency Concurrency
+	// TotalConcurrency is the same over all processes; 0 is no bound. The fetcher
+	// has none.
+	TotalConcurrency Concurrency
 	// DrainTimeout is what a stop waits for work in flight; 0 waits for nothing.
 	DrainTimeout time.Duration
 	// HTTPAddr is host:port of health, metrics and console; "off" serves none.
@@ -84,7 +87,8 @@ type Sync struct {
 	Interval time.Duration // 0 with Always
 }
 
-// Concurrency is how many requests each service of a process has in flight.
+// Concurrency is how many requests each service of a process has in flight, or of
+// all processes together.
 type Concurrency struct {
 	Default  int
 	Services map[string]int // overrides, by the service's name
@@ -126,13 +130,14 @@ func Default() *Config {
 			PollInterval: 2 * time.Minute,
 			PageSize:     100,
 		},
-		Vendor:        Vendor{Idempotency: IdempotencyKey},
-		DataDir:       "./data",
-		Sync:          Sync{Always: true},
-		Concurrency:   Concurrency{Default: 64, Services: map[string]int{}},
-		DrainTimeout:  8 * time.Second,
-		HTTPAddr:      "127.0.0.1:8080",
-		Conversations: true,
+		Vendor:           Vendor{Idempotency: IdempotencyKey},
+		DataDir:          "./data",
+		Sync:             Sync{Always: true},
+		Concurrency:      Concurrency{Default: 64, Services: map[string]int{}},
+		TotalConcurrency: Concurrency{Services: map[string]int{}},
+		DrainTimeout:     8 * time.Second,
+		HTTPAddr:         "127.0.0.1:8080",
+		Conversations:    true,
 		Retention: Retention{
 			Requests: 30 * day, Results: 60 * day, Events: 90 * day, Dead: 90 * day,
 		},

@@ -24,6 +24,7 @@ const (
 	keyNATS        = "nats.url"
 	keyDataDir     = "data_dir"
 	keyConcurrency = "concurrency.default"
+	keyTotal       = "total_concurrency.default"
 
 	envAPIKeyFile = "HEADRACE_CONNECT_API_KEY_FILE"
 	envConfig     = "HEADRACE_CONFIG"
@@ -33,6 +34,7 @@ const (
 	minPoll        = 10 * time.Millisecond
 	minAge         = time.Hour
 	maxConcurrency = 10000
+	maxTotal       = 10000 // each is a message in the broker
 	maxFile        = 1 << 20
 )
 

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // setting is one row of the documentation's table.
 type setting struct {
@@ -67,9 +70,10 @@ func processSettings() []setting {
 	for _, name := range Services() {
 		t = append(t, setting{
 			"concurrency." + name, "HEADRACE_CONCURRENCY_" + strings.ToUpper(name), "the same for " + name,
-			func(c *Config) value { return serviceValue{c: &c.Concurrency, service: name} },
+			func(c *Config) value { return serviceValue{c: &c.Concurrency, service: name, min: 1} },
 		})
 	}
+	t = append(t, totalSettings()...)
 	return append(t,
 		setting{"drain_timeout", "HEADRACE_DRAIN_TIMEOUT", "what SIGTERM waits for",
 			func(c *Config) value { return durationValue{to: &c.DrainTimeout, zero: true} }},
@@ -92,6 +96,29 @@ func processSettings() []setting {
 	)
 }
 
+// totalSettings leave the fetcher out: what a process has in flight of a poll it
+// takes from no queue.
+func totalSettings() []setting {
+	t := []setting{
+		{keyTotal, "HEADRACE_TOTAL_CONCURRENCY", "requests in flight per service over all processes; 0 is no bound",
+			func(c *Config) value {
+				return intValue{to: &c.TotalConcurrency.Default, max: maxTotal, zero: "none"}
+			}},
+	}
+	for _, name := range Services() {
+		if name == "fetcher" {
+			continue
+		}
+		t = append(t, setting{
+			"total_concurrency." + name, "HEADRACE_TOTAL_CONCURRENCY_" + strings.ToUpper(name), "the same for " + name,
+			func(c *Config) value {
+				return serviceValue{c: &c.TotalConcurrency, service: name, max: maxTotal, zero: "none"}
+			},
+		})
+	}
+	return t
+}
+
 func retentionSettings() []setting {
 	return []setting{
 		{"retention.requests_max_age", "HEADRACE_REQUESTS_MAX_AGE", "how long requests are kept; 0 is for ever",
@@ -110,13 +137,15 @@ func retentionSettings() []setting {
 // serviceValue is an entry of Concurrency.Services; without one it shows the
 // default.
 type serviceValue struct {
-	c       *Concurrency
-	service string
+	c        *Concurrency
+	service  string
+	min, max int    // max 0 is maxConcurrency
+	zero     string // what 0 is shown as
 }
 
 func (v serviceValue) Set(s string) error {
 	var n int
-	if err := (intValue{to: &n, min: 1, max: maxConcurrency}).Set(s); err != nil {
+	if err := (intValue{to: &n, min: v.min, max: cmp.Or(v.max, maxConcurrency)}).Set(s); err != nil {
 		return err
 	}
 	if v.c.Services == nil {
@@ -128,5 +157,5 @@ func (v serviceValue) Set(s string) error {
 
 func (v serviceValue) String() string {
 	n := v.c.For(v.service)
-	return intValue{to: &n}.String()
+	return intValue{to: &n, zero: v.zero}.String()
 }

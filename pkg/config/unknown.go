@@ -39,13 +39,15 @@ func (l *loader) checkVariables() {
 // checkKeys does the same for the file, notes where each value was written, and
 // takes out what is empty and what was refused.
 func (l *loader) checkKeys(k *koanf.Koanf, file string) {
-	if v := k.Get("concurrency"); v != nil {
-		if _, block := v.(map[string]any); !block {
-			k.Delete("concurrency")
-			l.note("concurrency", keyConcurrency, file)
-			// Set fails only for a key that is in the way, and it was just deleted.
-			_ = k.Set(keyConcurrency, v)
+	for short, key := range map[string]string{"concurrency": keyConcurrency, "total_concurrency": keyTotal} {
+		v := k.Get(short)
+		if _, block := v.(map[string]any); v == nil || block {
+			continue
 		}
+		k.Delete(short)
+		l.note(short, key, file)
+		// Set fails only for a key that is in the way, and it was just deleted.
+		_ = k.Set(key, v)
 	}
 	known := []string{keyAPIKeyFile}
 	for _, s := range settings() {

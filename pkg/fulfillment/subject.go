@@ -16,6 +16,9 @@ const (
 	StreamDead     = "FULFILLMENT_DEAD"
 	// StreamUpstreams has the last word on each upstream, and is no one's history.
 	StreamUpstreams = "FULFILLMENT_UPSTREAMS"
+	// StreamSlots has a message for each request that may be in flight, of the
+	// services that are bounded over all processes. There is none without them.
+	StreamSlots = "FULFILLMENT_SLOTS"
 )
 
 // The roots of the subjects. Schedules and retries live in StreamRequests, as
@@ -31,6 +34,8 @@ const (
 	RootEvents    = "fulfillment.events"
 	RootDead      = "fulfillment.dead"
 	RootUpstreams = "fulfillment.upstreams"
+	RootSlots     = "fulfillment.slots"
+	RootLimits    = "fulfillment.limits"
 )
 
 // unknown is the token of what is not known.

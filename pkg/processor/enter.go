@@ -25,7 +25,7 @@ func (p *Processor) enter(ctx context.Context, d *stream.Delivery, w *Work) (con
 	if u == nil {
 		return ctx, nothing, nil
 	}
-	pass, err := u.Enter(ctx, upstream.Entry{Who: w.Key.Request, Service: p.service, Most: p.most})
+	pass, err := u.Enter(ctx, upstream.Entry{Who: w.Key.Request, Service: p.service, Most: p.most()})
 	switch {
 	case err == nil:
 		return pass.With(ctx), pass.Leave, nil

@@ -60,8 +60,9 @@ type Config struct {
 	Logger   *logrus.Entry
 	// Connect, which may be nil, is whom Status asks.
 	Connect *upstream.Upstream
-	// Most is how many requests may be in flight at one upstream; 0 is no bound.
-	Most int
+	// Most, if not nil, is how many requests may be in flight at one upstream; 0 is
+	// no bound.
+	Most func() int
 	// MaxWait bounds a scheduled pause: half of the stream's max age, since an
 	// older schedule is dropped silently. Longer ones are chained. 0: 24 h.
 	MaxWait time.Duration
@@ -79,7 +80,7 @@ type Processor struct {
 	metrics  Recorder
 	logger   *logrus.Entry
 	connect  *upstream.Upstream
-	most     int
+	most     func() int
 	tries    *tries
 	maxWait  time.Duration
 	now      func() time.Time
@@ -89,6 +90,9 @@ type Processor struct {
 func New(c Config) *Processor {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Most == nil {
+		c.Most = func() int { return 0 }
 	}
 	if c.MaxWait <= 0 {
 		c.MaxWait = 24 * time.Hour

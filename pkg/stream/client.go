@@ -36,7 +36,9 @@ type Client struct {
 	// bindings is the state of the durables that are being read.
 	bindings map[string]error
 	handlers []handlerSpec
-	running  bool
+	// held are the slots of the durables that are bounded by such.
+	held    map[string]*slots
+	running bool
 	// seen is the highest sequence of each stream that Tend has come across.
 	seen map[string]uint64
 	// missed holds one: something that should be there was not found.

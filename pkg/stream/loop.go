@@ -44,6 +44,9 @@ func (s *subscription) loop(ctx context.Context) {
 			if !s.puller.bound() {
 				s.bind(ctx)
 			}
+			if s.slots != nil { // what is kept without use goes back, whether bound or not
+				s.broke(s.puller.more())
+			}
 		}
 	}
 }
@@ -84,14 +87,28 @@ func (s *subscription) receive(m *nats.Msg) {
 	since, err := s.puller.take(m)
 	s.broke(err)
 	d := &delivery{msg: m, lease: s.leases.take(m.Reply, since)}
-	if s.leases.good(d.lease) {
-		s.carry(d)
-	} else {
+	switch {
+	case !s.leases.good(d.lease):
 		// It came too late: somebody else has it. Whatever the line did, asking
 		// anew makes sure that we count from what the broker counts from.
 		s.broke(errBinding)
+	case !s.seat(d):
+		s.refuse(d)
+	default:
+		s.carry(d)
+		s.slots.give(d.slot)
 	}
 	s.broke(s.puller.done())
+}
+
+// seat takes a slot for a message, where one is needed; false if it was lost since the
+// message was asked for.
+func (s *subscription) seat(d *delivery) bool {
+	if s.slots == nil {
+		return true
+	}
+	d.slot = s.slots.take()
+	return d.slot != nil
 }
 
 // broke has the loop bind anew.

@@ -31,6 +31,12 @@ const (
 type puller struct {
 	nc   *nats.Conn
 	size int
+	// longest is how long a request stays at the broker.
+	longest time.Duration
+	// turns makes one request at a time: the broker serves each in turn.
+	turns bool
+	// slots, if not nil, bound size.
+	slots *slots
 	// in takes what comes, from one binding after the other.
 	in chan *nats.Msg
 
@@ -72,7 +78,7 @@ func (p *puller) bind(info *jetstream.ConsumerInfo) error {
 		return fmt.Errorf("open inbox: %w", err)
 	}
 	p.inbox, p.leaving, p.credit, p.asked, p.heard, p.epoch = sub, false, 0, nil, time.Now(), epoch
-	p.expires = min(pullExpires, info.Config.AckWait/3)
+	p.expires = min(p.longest, info.Config.AckWait/3)
 	p.subject = "$JS.API.CONSUMER.MSG.NEXT." + info.Stream + "." + info.Name
 	return nil
 }
@@ -134,8 +140,12 @@ func (p *puller) stale() bool {
 // pull asks for as many messages as there are free workers, unless so few are
 // free that it is better to wait for more. It is called under the lock.
 func (p *puller) pull() error {
-	free := p.size - p.credit - p.busy
-	if p.inbox == nil || p.leaving || free <= 0 || (p.credit > 0 && free < max(1, p.size/4)) {
+	size := p.size
+	if p.slots != nil {
+		size = min(size, p.slots.keep(p.credit+p.busy))
+	}
+	free := size - p.credit - p.busy
+	if p.inbox == nil || p.leaving || free <= 0 || (p.credit > 0 && (p.turns || free < max(1, size/4))) {
 		return nil
 	}
 	req := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, free, p.expires, min(pullHeartbeat, p.expires/4))

@@ -21,6 +21,7 @@ type handlerSpec struct {
 	durable     string
 	concurrency int
 	handle      Handler
+	slots       string
 }
 
 // Handle makes h carry out the messages of a durable, at most concurrency at a
@@ -29,8 +30,42 @@ type handlerSpec struct {
 func (c *Client) Handle(durable string, concurrency int, h Handler) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.handlers = append(c.handlers, handlerSpec{durable, max(concurrency, 1), h})
+	c.handlers = append(c.handlers, handlerSpec{durable: durable, concurrency: max(concurrency, 1), handle: h})
 	c.bindings[durable] = errBinding
+}
+
+// Bound has the messages of a durable be in hand only with a message of another,
+// slots, in hand: as many of those as there are bound it over all processes. It
+// comes after Handle and before Run.
+func (c *Client) Bound(durable, slots string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.handlers {
+		if c.handlers[i].durable == durable {
+			c.handlers[i].slots = slots
+		}
+	}
+}
+
+// Held is how many messages of a durable may be in hand in this process, as far as
+// it is Bound; false if it is not.
+func (c *Client) Held(durable string) (int, bool) {
+	c.mu.Lock()
+	s := c.held[durable]
+	c.mu.Unlock()
+	if s == nil {
+		return 0, false
+	}
+	return s.held(), true
+}
+
+func (c *Client) hold(durable string, s *slots) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held == nil {
+		c.held = map[string]*slots{}
+	}
+	c.held[durable] = s
 }
 
 // Run delivers to the handlers, each through Watermill's Router, until ctx
@@ -66,7 +101,7 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 	var inFlight atomic.Int64
 	for _, h := range specs {
-		sub := NewSubscriber(c, SubscriberConfig{Concurrency: h.concurrency})
+		sub := NewSubscriber(c, SubscriberConfig{Concurrency: h.concurrency, Slots: h.slots})
 		router.AddConsumerHandler(h.durable, h.durable, sub, c.consume(h.handle, &inFlight)) //nolint:contextcheck // it comes in the message
 	}
 	if err := router.Run(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -36,6 +37,27 @@ func (c *Client) StreamState(ctx context.Context, name string) (StreamState, err
 		FirstTime: i.State.FirstTime.UTC(), LastTime: i.State.LastTime.UTC(), Created: i.Created.UTC(), Subjects: i.State.NumSubjects,
 		MaxAge: i.Config.MaxAge, MaxBytes: max(i.Config.MaxBytes, 0), Replicas: i.Config.Replicas,
 	}, nil
+}
+
+// deletionFailed is the broker's code for a message that it did not delete.
+const deletionFailed = 10057
+
+// Remove deletes one message of a stream. One that is not there is no error.
+func (c *Client) Remove(ctx context.Context, name string, sequence uint64) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	s, err := c.js.Stream(ctx, name)
+	if err == nil {
+		err = s.DeleteMsg(ctx, sequence)
+	}
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) && refused.ErrorCode == deletionFailed && strings.Contains(refused.Description, "no message found") {
+		return nil // the same code stands for other reasons, too
+	}
+	if err != nil {
+		return fmt.Errorf("remove message %d of stream %s: %w", sequence, name, asNoStream(err))
+	}
+	return nil
 }
 
 // ConsumerState is a durable as the broker has it.

@@ -18,6 +18,11 @@ type SubscriberConfig struct {
 	Concurrency int
 	// DrainTimeout is Options.DrainTimeout unless set.
 	DrainTimeout time.Duration
+	// Slots, if set, is a durable with as many messages as may be in hand over
+	// all processes: a message is asked for only with one of them in hand.
+	Slots string
+	// turns has the broker serve all processes in turn, however much each wants.
+	turns bool
 }
 
 // Subscriber is Watermill's Subscriber over a Client: a topic is the name of a
@@ -55,6 +60,11 @@ func NewSubscriber(c *Client, cfg SubscriberConfig) *Subscriber {
 func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
 	if err := validName(topic); err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	if s.cfg.Slots != "" {
+		if err := validName(s.cfg.Slots); err != nil {
+			return nil, fmt.Errorf("subscribe: %w", err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,6 +108,7 @@ type subscription struct {
 
 	puller  puller
 	leases  leases
+	slots   *slots        // nil: no bound over all processes
 	broken  chan error    // why the binding is no longer good
 	untaken chan struct{} // closed: what nobody has taken goes back
 	abandon chan struct{} // closed: the drain took too long
@@ -115,7 +126,7 @@ func newSubscription(ctx context.Context, s *Subscriber, durable string) *subscr
 		untaken: make(chan struct{}), abandon: make(chan struct{}),
 	}
 	sub.leases = leases{nc: s.client.nc, heard: sub.heardByMost, held: map[*lease]struct{}{}}
-	sub.puller = puller{nc: s.client.nc, size: n, in: make(chan *nats.Msg, 2*n+256)}
+	sub.puller = puller{nc: s.client.nc, size: n, in: make(chan *nats.Msg, 2*n+256), longest: pullExpires, turns: s.cfg.turns}
 	return sub
 }
 
@@ -124,6 +135,13 @@ func (s *subscription) run(ctx context.Context) { //nolint:contextcheck // what 
 	s.client.setBinding(s.durable, errBinding)
 	defer s.client.dropBinding(s.durable)
 	defer close(s.out)
+	if s.cfg.Slots != "" {
+		if err := s.openSlots(); err != nil {
+			s.client.setBinding(s.durable, err)
+			return
+		}
+		defer s.slots.close()
+	}
 	for range s.cfg.Concurrency {
 		s.workers.Go(s.work)
 	}
@@ -144,6 +162,7 @@ func (s *subscription) drain() {
 	s.stopping.Store(&began)
 	close(s.untaken)
 	s.giveBack()
+	s.slots.stop()
 	done := make(chan struct{})
 	go func() {
 		s.workers.Wait()

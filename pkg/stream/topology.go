@@ -172,6 +172,27 @@ func noteConsumers() []Consumer {
 	}
 }
 
+// Slots is the topology of the services whose requests in flight are bounded
+// over all processes; that of none is empty.
+func Slots(services ...string) Topology {
+	if len(services) == 0 {
+		return Topology{}
+	}
+	t := Topology{Streams: []Stream{{
+		Name: fulfillment.StreamSlots, PerSubject: 1,
+		Subjects: []string{fulfillment.RootSlots + ".>", fulfillment.RootLimits + ".>"},
+	}}}
+	for _, s := range services {
+		t.Consumers = append(t.Consumers, Consumer{
+			Stream: fulfillment.StreamSlots, Durable: SlotsOf(s), Filters: []string{fulfillment.SlotFilter(s)},
+		})
+	}
+	return t
+}
+
+// SlotsOf is the durable of a service's slots; see Client.Bound.
+func SlotsOf(service string) string { return "slots-" + service }
+
 // Notes reports whether a durable is for telling people.
 func Notes(durable string) bool {
 	return durable == DurableNoteHeld || durable == DurableNoteFailed || durable == DurableNoteWaits

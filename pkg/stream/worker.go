@@ -31,6 +31,7 @@ func nakAfter(d time.Duration) string {
 type delivery struct {
 	msg   *nats.Msg
 	lease *lease
+	slot  *slot // nil: none is needed
 }
 
 // carry hands one message out, waits for the verdict and tells it to the
@@ -41,7 +42,7 @@ func (s *subscription) carry(d *delivery) {
 	if failpoint.Off(failpoint.EarlyAck) {
 		s.reply(d.msg.Reply, ackDone)
 	}
-	base := guard.With(s.base, func() error { return s.mayCall(d.lease) })
+	base := guard.With(s.base, func() error { return s.mayCall(d) })
 	ctx, cancel := context.WithCancelCause(context.WithValue(base, deliveryKey{}, del))
 	defer cancel(nil)
 	msg := message.NewMessage(del.ID, del.Body)
@@ -75,8 +76,8 @@ const lastCall = 5500 * time.Millisecond
 // mayCall tells whether a call for the message may begin. While the process
 // stops, one that could not end in time is not begun: it would be cut off, and
 // made again after the restart.
-func (s *subscription) mayCall(h *lease) error {
-	if !s.leases.good(h) {
+func (s *subscription) mayCall(d *delivery) error {
+	if !s.leases.good(d.lease) || !s.slots.good(d.slot) {
 		return ErrLeaseLost
 	}
 	if since := s.stopping.Load(); since != nil && time.Since(*since) >= s.cfg.DrainTimeout-lastCall {
@@ -115,6 +116,7 @@ func (s *subscription) await(d *delivery, del *Delivery, msg *message.Message, c
 		case <-s.abandon:
 			cancel(ErrDrainTimeout)
 			s.leases.release(d.lease)
+			d.slot = nil // it is in use still, as far as we know
 			return
 		}
 	}

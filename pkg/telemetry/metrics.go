@@ -23,6 +23,7 @@ type Metrics struct {
 	dead, polls, repairs            *prometheus.CounterVec
 	handled                         *prometheus.HistogramVec
 	upstreamPaused                  *prometheus.GaugeVec
+	pending, ackPending             *prometheus.GaugeVec
 	table                           *table
 }
 
@@ -94,6 +95,15 @@ func New(opts ...Option) *Metrics {
 		Help: "1 while an upstream (Connect, or one vendor endpoint with its credentials) is not called, since it fails or asked for it.",
 	}, []string{"kind", "upstream"})
 	m.registry.MustRegister(m.upstreamPaused)
+	m.pending = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "headrace_consumer_pending",
+		Help: "Messages of a durable consumer that no process has been given yet: the backlog of a service, over all processes.",
+	}, []string{"consumer"})
+	m.ackPending = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "headrace_consumer_ack_pending",
+		Help: "Messages of a durable consumer that are in hand or wait for a retry, over all processes.",
+	}, []string{"consumer"})
+	m.registry.MustRegister(m.pending, m.ackPending)
 	for _, o := range opts {
 		o(m)
 	}
@@ -154,6 +164,18 @@ func (m *Metrics) UpstreamPaused(kind, name string, paused bool) {
 		v = 1
 	}
 	m.upstreamPaused.WithLabelValues(kind, name).Set(v)
+}
+
+// Backlog shows how a durable consumer stands, for all processes.
+func (m *Metrics) Backlog(consumer string, pending uint64, ackPending int) {
+	m.pending.WithLabelValues(consumer).Set(float64(pending))
+	m.ackPending.WithLabelValues(consumer).Set(float64(ackPending))
+}
+
+// NoBacklog takes away what is not known any more.
+func (m *Metrics) NoBacklog(consumer string) {
+	m.pending.DeleteLabelValues(consumer)
+	m.ackPending.DeleteLabelValues(consumer)
 }
 
 // Dead counts a dead letter.

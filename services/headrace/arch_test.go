@@ -26,6 +26,7 @@ func arrows() map[string]string {
 		// How an upstream stands, and how all processes know.
 		"pkg/upstream":       "pkg/fulfillment pkg/guard",
 		"pkg/upstream/board": "pkg/fulfillment pkg/stream pkg/upstream",
+		"pkg/slots":          "pkg/fulfillment pkg/stream",
 		// The three others that we talk to, each known to one package.
 		"pkg/connect":            "pkg/guard pkg/upstream",
 		"pkg/stream":             "pkg/failpoint pkg/fulfillment pkg/guard",
@@ -62,7 +63,7 @@ func arrows() map[string]string {
 		// Where it is all put together, and what a vendor's own program begins with.
 		"pkg/headrace":      "pkg/fulfillment pkg/processor services/headrace/app services/headrace/cli",
 		"services/headrace": "pkg/headrace",
-		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/facts pkg/fulfillment pkg/guard pkg/processor pkg/profile pkg/stream pkg/telemetry pkg/upstream pkg/upstream/board pkg/vendorapi " +
+		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/facts pkg/fulfillment pkg/guard pkg/processor pkg/profile pkg/slots pkg/stream pkg/telemetry pkg/upstream pkg/upstream/board pkg/vendorapi " +
 			"services/adjustment services/cancel services/change services/committer services/fetcher services/purchase services/renew " +
 			"services/resume services/suspend services/tierconfig services/transfer",
 		"services/headrace/cli": "pkg/broker pkg/config pkg/connect pkg/connectsim pkg/deadletter pkg/fulfillment pkg/ledger pkg/processor pkg/profile pkg/replay pkg/stream pkg/telemetry pkg/vendorsim " +

@@ -134,6 +134,11 @@ func (a *App) Run(ctx context.Context, services []string) error {
 	if err != nil {
 		return err
 	}
+	keep, err := a.bound(ctx, client, services)
+	if err != nil {
+		return err
+	}
+	run = append(run, keep...)
 	a.warnOfLostProof(ctx, client, services)
 	a.board.Load(ctx)
 	a.ready(Ready{HTTP: server.Addr, Broker: client.Status().Server})
@@ -145,6 +150,7 @@ func (a *App) Run(ctx context.Context, services []string) error {
 		g.Go(func() error { return f(gctx) })
 	}
 	g.Go(func() error { a.watch(gctx, client, embedded); return nil })
+	g.Go(func() error { a.backlogs(gctx, client, declared); return nil })
 	g.Go(func() error { a.tend(gctx, client, declared); return nil })
 	err = g.Wait()
 	a.log.Info("stopped")
@@ -236,7 +242,8 @@ func (a *App) topology(services []string) stream.Topology {
 			consumers = append(consumers, c)
 		}
 	}
-	all.Consumers = consumers
+	bounded := stream.Slots(Bounded(a.cfg, services)...)
+	all.Consumers, all.Streams = append(consumers, bounded.Consumers...), append(all.Streams, bounded.Streams...)
 	for i := range all.Streams {
 		all.Streams[i].Memory = a.cfg.DryRun // what it decided must not be taken for done
 	}

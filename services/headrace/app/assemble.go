@@ -67,9 +67,12 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 			p := processor.New(processor.Config{
 				Service: name, Decider: d, Profiles: profiles, Log: client, Dead: dead, Status: statusOf(con),
 				Metrics: a.metrics, Logger: a.log, MaxWait: a.cfg.Retention.Requests / 2,
-				Connect: toConnect, Most: a.share(name),
+				Connect: toConnect, Most: a.share(client, name),
 			})
 			client.Handle(name, a.cfg.Concurrency.For(name), p.Handle)
+		}
+		if a.cfg.TotalConcurrency.For(name) > 0 && name != Fetcher {
+			client.Bound(name, stream.SlotsOf(name))
 		}
 	}
 	return run, nil
@@ -110,11 +113,17 @@ func (a *App) notify(client *stream.Client, con *connect.Client) {
 
 // share is how many of a service's requests may be in flight at one upstream:
 // where there are several, one that hangs must leave room for the others.
-func (a *App) share(service string) int {
+func (a *App) share(client *stream.Client, service string) func() int {
 	if a.vendors < 2 {
-		return 0
+		return nil
 	}
-	return max(a.cfg.Concurrency.For(service)*3/4, 1)
+	return func() int {
+		places := a.cfg.Concurrency.For(service)
+		if held, bound := client.Held(service); bound {
+			places = held
+		}
+		return max(places*3/4, 1)
+	}
 }
 
 // decides reports whether the service carries requests out.

@@ -56,6 +56,7 @@ func declaration(cfg *config.Config) stream.Topology {
 			consumers = append(consumers, d)
 		}
 	}
-	all.Consumers = consumers
+	bounded := stream.Slots(app.Bounded(cfg, app.Services())...)
+	all.Consumers, all.Streams = append(consumers, bounded.Consumers...), append(all.Streams, bounded.Streams...)
 	return all
 }

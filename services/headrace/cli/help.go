@@ -49,7 +49,7 @@ file is in brackets; each dot in it is a level of the file.
 
 `)
 	for _, s := range config.Default().Settings() {
-		if strings.HasPrefix(s.Key, "concurrency.") && s.Key != "concurrency.default" {
+		if _, service, _ := strings.Cut(s.Key, "concurrency."); service != "" && service != "default" {
 			continue
 		}
 		fmt.Fprintf(&b, "  %s (%s)\n      %s", s.Variable, s.Key, s.Help)
@@ -63,6 +63,8 @@ file is in brackets; each dot in it is a level of the file.
 		case "concurrency.default":
 			b.WriteString("  HEADRACE_CONCURRENCY_<SERVICE> (concurrency.<service>)\n      the same for one of " +
 				strings.Join(config.Services(), " ") + "\n")
+		case "total_concurrency.default":
+			b.WriteString("  HEADRACE_TOTAL_CONCURRENCY_<SERVICE> (total_concurrency.<service>)\n      the same for one service\n")
 		}
 	}
 	return strings.TrimRight(b.String(), "\n")
