@@ -39,9 +39,6 @@ func (c *Client) StreamState(ctx context.Context, name string) (StreamState, err
 	}, nil
 }
 
-// deletionFailed is the broker's code for a message that it did not delete.
-const deletionFailed = 10057
-
 // Remove deletes one message of a stream. One that is not there is no error.
 func (c *Client) Remove(ctx context.Context, name string, sequence uint64) error {
 	ctx, cancel := bounded(ctx)
@@ -50,9 +47,8 @@ func (c *Client) Remove(ctx context.Context, name string, sequence uint64) error
 	if err == nil {
 		err = s.DeleteMsg(ctx, sequence)
 	}
-	var refused *jetstream.APIError
-	if errors.As(err, &refused) && refused.ErrorCode == deletionFailed && strings.Contains(refused.Description, "no message found") {
-		return nil // the same code stands for other reasons, too
+	if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) && strings.Contains(err.Error(), "no message found") {
+		return nil // it may have other reasons, and its text alone tells
 	}
 	if err != nil {
 		return fmt.Errorf("remove message %d of stream %s: %w", sequence, name, asNoStream(err))

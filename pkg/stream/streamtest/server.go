@@ -116,6 +116,28 @@ func (b *Broker) Waiting(stream, durable string) int {
 	return c.CachedInfo().NumWaiting
 }
 
+// Subjects are those of all messages of a stream, in their order.
+func (b *Broker) Subjects(stream string) []string {
+	b.t.Helper()
+	s, err := b.JetStream().Stream(context.Background(), stream)
+	if err != nil {
+		b.t.Fatalf("look up stream %s: %v", stream, err)
+	}
+	c, err := s.OrderedConsumer(context.Background(), jetstream.OrderedConsumerConfig{HeadersOnly: true})
+	if err != nil {
+		b.t.Fatalf("read stream %s: %v", stream, err)
+	}
+	var subjects []string
+	for n := s.CachedInfo().State.Msgs; uint64(len(subjects)) < n; {
+		m, err := c.Next(jetstream.FetchMaxWait(10 * time.Second))
+		if err != nil {
+			b.t.Fatalf("read stream %s: %v", stream, err)
+		}
+		subjects = append(subjects, m.Subject())
+	}
+	return subjects
+}
+
 // Config changes what Server starts to what the configuration file says; its
 // port, store and monitoring stay the test's. The password that a variable
 // $NAME stands for is "pw-NAME".
