@@ -1,72 +1,97 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"slices"
-	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/headrace/headrace/pkg/connectsim"
-	"github.com/headrace/headrace/pkg/simfault"
 	"github.com/headrace/headrace/pkg/stream/streamtest"
 	"github.com/headrace/headrace/pkg/vendorsim"
 )
 
 // replica is one of several processes that run the same services. Each calls the
-// one vendor below a path of its own, which tells from outside what it did.
+// one vendor through a door of its own, which tells from outside what it did.
 type replica struct {
 	*process
-	site *site
-	path string
+	*door
 }
 
-// replica starts one, with settings of its own as NAME=VALUE.
-func (s *site) replica(name, services string, env ...string) *replica {
-	s.t.Helper()
-	own := *s
-	own.env = maps.Clone(s.env)
-	path := "/" + name
-	own.env["HEADRACE_VENDOR_ENDPOINT"] += path
-	for _, e := range env {
-		k, v, _ := strings.Cut(e, "=")
-		own.env[k] = v
+// door is a way to the vendor, on which each call takes so long.
+type door struct {
+	vendor http.Handler
+	takes  time.Duration
+
+	mu    sync.Mutex // guards calls
+	calls []span
+}
+
+// span is a call from its beginning to its end.
+type span struct{ began, ended time.Time }
+
+// ServeHTTP implements http.Handler. A call whose caller is gone meanwhile has no
+// effect.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
 	}
-	return &replica{own.start(append([]string{"run"}, strings.Fields(services)...)...), s, path}
-}
-
-// slow has the vendor take so long for each call of the replicas whose names begin so.
-func (s *site) slow(took map[string]time.Duration) {
-	s.t.Helper()
-	faults := make([]simfault.Fault, 0, len(took))
-	for name, d := range took {
-		faults = append(faults, simfault.Fault{Path: "/" + name, Latency: d})
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	d.mu.Lock()
+	at := len(d.calls)
+	d.calls = append(d.calls, span{began, began.Add(time.Hour)})
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.calls[at].ended = time.Now()
+	}()
+	select {
+	case <-time.After(d.takes):
+		d.vendor.ServeHTTP(w, r)
+	case <-r.Context().Done():
 	}
-	s.faults(s.vendor.Faults(), faults...)
 }
 
-// did are the replica's calls of the vendor that began after a moment.
-func (r *replica) did(after time.Time) []simfault.Call {
-	var own []simfault.Call
-	for _, c := range r.site.vendor.Faults().Calls() {
-		if strings.HasPrefix(c.Path, r.path+"/") && c.Time.After(after) {
-			own = append(own, c)
+// did are the calls that began after a moment.
+func (d *door) did(after time.Time) []span {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var found []span
+	for _, c := range d.calls {
+		if c.began.After(after) {
+			found = append(found, c)
 		}
 	}
-	return own
+	return found
 }
 
-func ended(c simfault.Call) time.Time {
-	return c.Time.Add(time.Duration(c.DurationMS * float64(time.Millisecond)))
+// replica starts one that runs purchase.
+func (s *site) replica(takes time.Duration) *replica {
+	s.t.Helper()
+	d := &door{vendor: s.vendor.Handler(), takes: takes}
+	front := httptest.NewServer(d)
+	s.t.Cleanup(front.Close)
+	own := *s
+	own.env = maps.Clone(s.env)
+	own.env["HEADRACE_VENDOR_ENDPOINT"] = front.URL
+	return &replica{own.start("run", "purchase"), d}
 }
 
 // last is when the last of some calls ended.
-func last(calls []simfault.Call) time.Time {
+func last(calls []span) time.Time {
 	var end time.Time
 	for _, c := range calls {
-		if e := ended(c); e.After(end) {
-			end = e
+		if c.ended.After(end) {
+			end = c.ended
 		}
 	}
 	return end
@@ -99,12 +124,11 @@ func TestRun_ReplicasOfUnequalSpeed_EachDoesWhatItCanAndHoardsNothing(t *testing
 	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
 	b := s.shared()
 	s.env["HEADRACE_CONCURRENCY_PURCHASE"] = fmt.Sprint(slots)
-	s.slow(map[string]time.Duration{"fast": 250 * time.Millisecond, "slow": 2500 * time.Millisecond})
 	var fast []*replica
-	for i := range 3 {
-		fast = append(fast, s.replica(fmt.Sprint("fast-", i+1), "purchase"))
+	for range 3 {
+		fast = append(fast, s.replica(250*time.Millisecond))
 	}
-	slow := s.replica("slow", "purchase")
+	slow := s.replica(2500 * time.Millisecond)
 	s.backlog(b, 160)
 	most := 0
 	s.until("everything is approved", func() bool {
@@ -142,16 +166,16 @@ func TestRun_ReplicaJoinsLeavesAndDies_ShareIsTakenAndGivenBack(t *testing.T) {
 	s := newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{})
 	b := s.shared()
 	s.env["HEADRACE_CONCURRENCY_PURCHASE"] = fmt.Sprint(slots)
-	s.slow(map[string]time.Duration{"replica": 250 * time.Millisecond})
+	const takes = 250 * time.Millisecond
 	const all = 240
 	rest := s.backlog(b, all)
-	a := s.replica("replica-a", "purchase")
+	a := s.replica(takes)
 	s.until("it works", func() bool { return len(a.did(time.Time{})) > 5*slots })
 
-	joined := s.replica("replica-b", "purchase")
+	joined := s.replica(takes)
 	since := time.Now()
 	s.until("the one that joined works", func() bool { return len(joined.did(since)) > 0 })
-	t.Logf("the first call came %s after the replica ran", joined.did(time.Time{})[0].Time.Sub(since).Round(time.Millisecond))
+	t.Logf("the first call came %s after the replica ran", joined.did(time.Time{})[0].began.Sub(since).Round(time.Millisecond))
 	s.until("it has done something", func() bool { return len(joined.did(since)) > 10*slots })
 	mine, its := len(a.did(since)), len(joined.did(since))
 	t.Logf("from then on %d to %d", mine, its)
@@ -169,14 +193,14 @@ func TestRun_ReplicaJoinsLeavesAndDies_ShareIsTakenAndGivenBack(t *testing.T) {
 		t.Error("everything was done before: nothing is shown")
 	}
 
-	dying := s.replica("replica-c", "purchase")
+	dying := s.replica(takes)
 	s.until("the next one works", func() bool { return len(dying.did(time.Time{})) > 2*slots })
 	dying.kill()
 	died := time.Now()
 	s.until("all but what it had is done", func() bool { return len(s.vendor.Operations()) >= all-slots })
 	t.Logf("%s after the death all but %d is done", time.Since(died).Round(time.Millisecond), all-len(s.vendor.Operations()))
 	s.until("all is done", func() bool { return len(s.vendor.Operations()) == all })
-	t.Logf("%s after the death all is done", last(s.vendor.Faults().Calls()).Sub(died).Round(time.Millisecond))
+	t.Logf("%s after the death all is done", last(a.did(died)).Sub(died).Round(time.Millisecond))
 	s.until("everything is approved", s.settled)
 	s.once()
 	for _, p := range []*process{a.process, rest} {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/headrace/headrace/pkg/connectsim"
-	"github.com/headrace/headrace/pkg/simfault"
 	"github.com/headrace/headrace/pkg/vendorsim"
 )
 
@@ -21,35 +20,36 @@ func TestRun_TotalConcurrency_HoldsOverAllProcessesAndThroughADeath(t *testing.T
 	const total = 5
 	s.env["HEADRACE_CONCURRENCY_PURCHASE"] = "8"
 	s.env["HEADRACE_TOTAL_CONCURRENCY_PURCHASE"] = fmt.Sprint(total)
-	s.slow(map[string]time.Duration{"replica": 300 * time.Millisecond})
-	dying := s.replica("replica-1", "purchase")
-	others := []*replica{s.replica("replica-2", "purchase"), s.replica("replica-3", "purchase")}
+	const takes = 300 * time.Millisecond
+	dying := s.replica(takes)
+	others := []*replica{s.replica(takes), s.replica(takes)}
 	s.backlog(b, 120)
 	s.until("the one that dies has worked", func() bool { return len(dying.did(time.Time{})) > 2 })
 	dying.kill()
 	s.until("everything is approved", s.settled)
 	s.once()
-	calls := s.vendor.Faults().Calls()
+	calls := dying.did(time.Time{})
+	for i, r := range others {
+		own := r.did(time.Time{})
+		if calls = append(calls, own...); len(own) < 10 {
+			t.Errorf("replica %d made %d calls", i+2, len(own))
+		}
+	}
 	if most := atOnce(calls); most > total || most < total-1 {
 		t.Errorf("%d calls at once of %d that are allowed", most, total)
 	}
-	for _, r := range others {
-		if n := len(r.did(time.Time{})); n < 10 {
-			t.Errorf("%s made %d of %d calls", r.path, n, len(calls))
-		}
-	}
 }
 
-// atOnce is how many of the calls were under way at the same time, at most. The
-// simulator ends a call the moment in which its caller dies.
-func atOnce(calls []simfault.Call) int {
+// atOnce is how many of the calls were under way at the same time, at most. A call
+// ends in the moment in which its caller dies.
+func atOnce(calls []span) int {
 	type change struct {
 		at time.Time
 		by int
 	}
 	var all []change
 	for _, c := range calls {
-		all = append(all, change{c.Time, 1}, change{ended(c), -1})
+		all = append(all, change{c.began, 1}, change{c.ended, -1})
 	}
 	slices.SortFunc(all, func(a, b change) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.by, b.by)) })
 	busy, most := 0, 0
