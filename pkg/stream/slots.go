@@ -38,6 +38,7 @@ type slots struct {
 // slot is the right to have one message in hand.
 type slot struct {
 	msg   *message.Message
+	del   *Delivery
 	since time.Time
 	gone  bool // given back, or lost; guarded by slots.mu
 }
@@ -63,7 +64,7 @@ func (s *subscription) openSlots() error {
 }
 
 func (s *slots) add(msg *message.Message) {
-	one := &slot{msg: msg, since: time.Now()}
+	one := &slot{msg: msg, del: DeliveryOf(msg.Context()), since: time.Now()}
 	s.mu.Lock()
 	if s.closed {
 		s.letGo(one)
@@ -147,7 +148,7 @@ func (s *slots) lose(one *slot) {
 func (s *slots) letGo(one *slot) {
 	one.gone = true
 	now := time.Duration(0)
-	DeliveryOf(one.msg.Context()).after = &now
+	one.del.after = &now
 	one.msg.Nack()
 }
 

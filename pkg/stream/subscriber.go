@@ -136,7 +136,7 @@ func (s *subscription) run(ctx context.Context) { //nolint:contextcheck // what 
 	defer s.client.dropBinding(s.durable)
 	defer close(s.out)
 	if s.cfg.Slots != "" {
-		if err := s.openSlots(); err != nil {
+		if err := s.openSlots(); err != nil { //nolint:contextcheck // slots outlive the intake
 			s.client.setBinding(s.durable, err)
 			return
 		}
