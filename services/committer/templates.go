@@ -38,7 +38,7 @@ type templateKey struct{ product, scope, kind string }
 
 // lookup is one answer of Connect's, or the call that is under way for it.
 type lookup struct {
-	mu        sync.Mutex
+	turn      chan struct{} // of who looks at the rest, and asks
 	templates []connect.Template
 	until     time.Time
 }
@@ -121,13 +121,17 @@ func (t *Templates) get(ctx context.Context, key templateKey) ([]connect.Templat
 	t.mu.Lock()
 	l := t.known[key]
 	if l == nil {
-		l = new(lookup)
+		l = &lookup{turn: make(chan struct{}, 1)}
 		t.known[key] = l
 	}
 	t.mu.Unlock()
 
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the templates of product %s: %w", key.product, context.Cause(ctx))
+	}
 	if t.now().Before(l.until) {
 		return l.templates, nil
 	}

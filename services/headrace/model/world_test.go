@@ -161,7 +161,7 @@ func (w *world) assemble() {
 	}
 	w.committer = committer.New(committer.Config{
 		Log: w.journal, Dead: w.dead, Requests: con.Requests, TierRequests: con.TierRequests,
-		Templates: committer.NewTemplates(con.Templates.List, time.Hour), Metrics: telemetry.New(), Logger: pipelinetest.Logger(),
+		Templates: committer.NewTemplates(unstopped(con.Templates.List), time.Hour), Metrics: telemetry.New(), Logger: pipelinetest.Logger(),
 	})
 }
 
@@ -190,4 +190,12 @@ func (w *world) status(ctx context.Context, key fulfillment.Key) (string, error)
 // now is the services' clock.
 func (w *world) now() time.Time {
 	return w.started.Add(ahead + time.Duration(w.passed.Load()))
+}
+
+// unstopped lists templates for all runs at once: they wait for one listing, so a
+// run that stopped in it would stop those that are let go on.
+func unstopped(list committer.ListTemplates) committer.ListTemplates {
+	return func(_ context.Context, product, scope, kind string) ([]connect.Template, error) {
+		return list(context.Background(), product, scope, kind)
+	}
 }
