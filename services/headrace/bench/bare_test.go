@@ -243,22 +243,11 @@ func (p *pipeline) commit(m jetstream.Msg) error {
 
 // tell publishes an event after the one of the sequence last.
 func (p *pipeline) tell(o *order, e fulfillment.Event, episode uint64, tenant string, last uint64) (uint64, error) {
-	key := o.key()
-	b := fulfillment.EventBody{
-		RequestID: o.ID, AssetID: key.Asset, ProductID: key.Product, Type: key.Type, Event: e, Episode: episode,
-		Status: "pending", Time: time.Now().UTC(), Subscription: o.subscription(tenant),
-		Customer: o.Asset.Tiers.Customer.account(), Tier1: o.Asset.Tiers.Tier1.account(),
-	}
-	if e == fulfillment.EventApproved {
-		b.Status, b.Reason = "approved", "approved by the service purchase"
-	}
-	body, err := json.Marshal(b)
+	body, err := json.Marshal(o.event(e, episode, tenant))
 	if err != nil {
 		return 0, err
 	}
-	return p.publish(key.EventSubject(e), body, fulfillment.Envelope{
-		ID: fulfillment.StepID(o.ID, episode, string(e)), Kind: string(e), Schema: fulfillment.EventSchema(e), Key: key, Episode: episode,
-	}, key.EventFilter(), last)
+	return p.publish(o.key().EventSubject(e), body, o.about(e, episode), o.key().EventFilter(), last)
 }
 
 // publish stores a message if last is the sequence of the last that matches
@@ -280,6 +269,27 @@ func (p *pipeline) publish(subject string, body []byte, about fulfillment.Envelo
 
 func (o *order) key() fulfillment.Key {
 	return fulfillment.Key{Type: fulfillment.Purchase, Product: o.Asset.Product.ID, Asset: o.Asset.ID, Request: o.ID}
+}
+
+// event is an event's body.
+func (o *order) event(e fulfillment.Event, episode uint64, tenant string) fulfillment.EventBody {
+	key := o.key()
+	b := fulfillment.EventBody{
+		RequestID: o.ID, AssetID: key.Asset, ProductID: key.Product, Type: key.Type, Event: e, Episode: episode,
+		Status: "pending", Time: time.Now().UTC(), Subscription: o.subscription(tenant),
+		Customer: o.Asset.Tiers.Customer.account(), Tier1: o.Asset.Tiers.Tier1.account(),
+	}
+	if e == fulfillment.EventApproved {
+		b.Status, b.Reason = "approved", "approved by the service purchase"
+	}
+	return b
+}
+
+// about are an event's headers.
+func (o *order) about(e fulfillment.Event, episode uint64) fulfillment.Envelope {
+	return fulfillment.Envelope{
+		ID: fulfillment.StepID(o.ID, episode, string(e)), Kind: string(e), Schema: fulfillment.EventSchema(e), Key: o.key(), Episode: episode, Time: time.Now(),
+	}
 }
 
 // subscription is what an event says of it.

@@ -11,13 +11,14 @@ package bench
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 )
 
 // experiments are all that make bench measures, in the order of the table.
 func experiments() []experiment {
-	return endToEnd()
+	return slices.Concat(endToEnd(), memory())
 }
 
 // orders are what the environment asks for.
@@ -26,6 +27,7 @@ func experiments() []experiment {
 //	BENCH_ONLY=regexp   only the rows whose experiment, name or rival it matches
 //	BENCH_RUNS=3        how often each is measured
 //	BENCH_DOCS=1        the rows are written to docs/reference/performance.md
+//	BENCH_BACKLOG=n     so many requests wait where memory is measured (1,000,000)
 //	BENCH_DIR=dir       where the brokers keep their streams
 //	BENCH_PROFILE=dir   processor profiles of Headrace and of bare are put there;
 //	                    nothing is written to the docs then

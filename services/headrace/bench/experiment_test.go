@@ -57,6 +57,7 @@ type experiment struct {
 	name       string
 	contenders []contender
 	rows       []row
+	once       bool // one round says it all, as of memory, and takes long enough
 }
 
 // chosen are the rows that only matches.
@@ -91,6 +92,9 @@ func (r result) reached() bool {
 func (e experiment) measure(t *testing.T, o orders, rows []row) []result {
 	t.Helper()
 	var rounds []readings
+	if e.once {
+		o.runs = 1
+	}
 	for round := range o.runs {
 		turn := slices.Clone(e.contenders)
 		if round%2 == 1 {

@@ -25,6 +25,7 @@ import (
 func roles() map[string]func() error {
 	return map[string]func() error{
 		"stand-in": serveStandIn, "loop": loop, "bare": bare, "headrace": itself,
+		"server": server, "fill": fill,
 	}
 }
 
@@ -81,12 +82,25 @@ func profiled(f func() error) error {
 	return f()
 }
 
+// heapProfile is put beside that of the processor.
+func heapProfile() {
+	name := os.Getenv("BENCH_PROFILE")
+	if name == "" {
+		return
+	}
+	if out, err := os.Create(name + ".heap"); err == nil {
+		_ = pprof.WriteHeapProfile(out) // without it, the other is there
+		_ = out.Close()
+	}
+}
+
 // itself is Headrace within this binary, for profiles and for tests: what is
 // measured is the one that make build makes.
 func itself() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
+		heapProfile()
 		cancel()
 	}()
 	if status := headrace.Run(ctx, []string{"up"}, headrace.Streams(strings.NewReader(""), os.Stdout, os.Stderr)); status != 0 {
@@ -177,11 +191,14 @@ type upstreams struct {
 	url string
 }
 
-func startUpstreams(t *testing.T, s setting, requests int, latency time.Duration) *upstreams {
+func startUpstreams(t *testing.T, s setting, requests int, latency time.Duration, more ...string) *upstreams {
 	t.Helper()
-	p := role(t, setting{dir: s.dir}, "stand-in", map[string]string{
-		"BENCH_REQUESTS": fmt.Sprint(requests), "BENCH_LATENCY": latency.String(),
-	})
+	env := map[string]string{"BENCH_REQUESTS": fmt.Sprint(requests), "BENCH_LATENCY": latency.String()}
+	for _, m := range more {
+		name, value, _ := strings.Cut(m, "=")
+		env[name] = value
+	}
+	p := role(t, setting{dir: s.dir}, "stand-in", env)
 	url, err := p.out.ReadString('\n')
 	if err != nil {
 		t.Fatalf("the stand-in does not start: %v\n%s", err, p.tail())

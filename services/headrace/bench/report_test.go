@@ -51,7 +51,7 @@ func (r result) line(day, revision string) string {
 	if r.bar == 0 {
 		bar, reached = "–", "–"
 	}
-	return fmt.Sprintf("%s %s | %s | %s | %s | %s | %.0f/s | %s at %s, %d runs |\n", r.name(), bar,
+	return fmt.Sprintf("%s %s | %s | %s | %s | %s | %.0f/s | %s at %s, runs: %d |\n", r.name(), bar,
 		quantity(r.one, r.unit), other, ratio, reached, r.syncs, day, revision, r.rounds)
 }
 

@@ -67,8 +67,8 @@ func TestMerge_RowsNotMeasured_Stay(t *testing.T) {
 	first := merge("", []result{{row: gone}, {row: one, one: 90, other: 100, value: 0.9}}, []row{one, two, gone}, "2026-01-01", "abc")
 	second := merge(first, []result{{row: two, one: 30, value: 30, syncs: 4000, rounds: 3}}, []row{one, two}, "2026-02-02", "def")
 	want := head +
-		"| one | a | ≥ 0.9 × | 90.0/s | 100/s | 0.9 | yes | 0/s | 2026-01-01 at abc, 0 runs |\n" +
-		"| two | – | ≤ 25 ms | 30.0 ms | – | – | **no** | 4000/s | 2026-02-02 at def, 3 runs |\n"
+		"| one | a | ≥ 0.9 × | 90.0/s | 100/s | 0.9 | yes | 0/s | 2026-01-01 at abc, runs: 0 |\n" +
+		"| two | – | ≤ 25 ms | 30.0 ms | – | – | **no** | 4000/s | 2026-02-02 at def, runs: 3 |\n"
 	if d := cmp.Diff(want, second); d != "" {
 		t.Error(d)
 	}

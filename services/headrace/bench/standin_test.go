@@ -28,6 +28,7 @@ const (
 // than how far it is.
 type standIn struct {
 	latency time.Duration // of every call
+	down    bool          // the vendor is
 	bodies  bodies
 
 	mu       sync.Mutex // guards what follows
@@ -96,6 +97,8 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	path, isConnect := strings.CutPrefix(r.URL.Path, apiBase)
 	switch {
+	case !isConnect && s.down:
+		answer(w, http.StatusServiceUnavailable, []byte(`{"message":"down"}`))
 	case !isConnect:
 		s.vendor(w, r, body)
 	case path == "/requests":
@@ -295,6 +298,7 @@ func serveStandIn() error {
 	if err != nil {
 		return err
 	}
+	s.down = os.Getenv("BENCH_VENDOR") == "down"
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
