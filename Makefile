@@ -17,7 +17,7 @@ LDFLAGS       := -X github.com/headrace/headrace/services/headrace/cli.version=$
                  -X github.com/headrace/headrace/services/headrace/cli.commit=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint fmt traps fuzz crash bench demo image up down clean
+.PHONY: help build test lint fmt traps fuzz crash cluster bench demo image up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ crash: ## Kill processes at every window for long, e.g. CRASH_KILLS=500 or CRASH
 # See services/headrace/bench for the variables it takes.
 bench: ## Measure speed for half an hour, into docs/reference/performance.md
 	BENCH=1 BENCH_DOCS=1 go test -count=1 -v -timeout 0 -run TestBench ./services/headrace/bench
+
+# It takes ten minutes, and writes docs/explanation/scale.md.
+cluster: ## Lose, stop and cut off the nodes of a cluster of three, and measure the pauses
+	HEADRACE_TEST_LONG=1 CLUSTER_DOCS=1 go test -count=1 -v -timeout 30m -run TestCluster ./services/headrace/e2e
 
 demo: build ## Build, and watch a few hundred requests go through everything
 	bin/headrace demo --exit

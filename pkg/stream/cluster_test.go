@@ -81,7 +81,7 @@ func TestCluster_EachServerStopsInTurn_NothingIsLost(t *testing.T) {
 // A node that was cut off from the others leads the consumer on for a while, and
 // says yes to all that its clients tell it. The others choose a new leader, which
 // hands out what they hold.
-func TestCluster_NodeOfAWorkerIsCutOff_LeaseIsLostBeforeAnotherHasTheMessage(t *testing.T) {
+func TestCluster_NodeOfAWorkerIsCutOff_LeaseIsLostBeforeAnotherHasTheMessageAndTheNodeIsLeft(t *testing.T) {
 	t.Parallel()
 	all := streamtest.Cluster(t)
 	first := connect(t, all[0], func(o *stream.Options) { o.ConnectTimeout = 10 * time.Second })
@@ -112,12 +112,14 @@ func TestCluster_NodeOfAWorkerIsCutOff_LeaseIsLostBeforeAnotherHasTheMessage(t *
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	node := held.Status().Server
 	all[at].CutOff(true)
 	defer all[at].CutOff(false)
 	within(t, "another worker has the message", got)
 	if guard.Ask(ctx) == nil {
 		t.Error("two workers have the message, and both may call")
 	}
+	until(t, "the node is left", func() bool { s := held.Status(); return s.Connected && s.Server != node })
 }
 
 // consumerLeader is the name of the server that leads worker.

@@ -109,7 +109,7 @@ func freeAddr(t *testing.T) string {
 }
 
 // prepare lays out the node's directory. What differs from the shipped
-// configuration is where it listens.
+// configuration is where it listens and keeps its data.
 func (m *node) prepare(keys, cluster string, routes []string) {
 	m.t.Helper()
 	conf, err := os.ReadFile("../../../deployments/nats-cluster.conf")
@@ -117,6 +117,8 @@ func (m *node) prepare(keys, cluster string, routes []string) {
 		m.t.Fatal(err)
 	}
 	conf = bytes.ReplaceAll(conf, []byte("store_dir: /data"), []byte("store_dir: data"))
+	// And it demands a client's certificate, so that those are seen to work, too.
+	conf = bytes.Replace(conf, []byte("ca_file: keys/ca.pem\n"), []byte("ca_file: keys/ca.pem\n  verify: true\n"), 1)
 	if err := os.WriteFile(filepath.Join(m.dir, "nats.conf"), conf, 0o600); err != nil {
 		m.t.Fatal(err)
 	}
@@ -150,7 +152,7 @@ func (m *node) start() {
 
 func (m *node) signal(s syscall.Signal) { _ = m.cmd.Process.Signal(s) }
 
-// end ends the node with s, SIGKILL unless given, and waits until it is gone.
+// end ends the node as a power cut would, and waits until it is gone.
 func (m *node) end() {
 	m.signal(syscall.SIGKILL)
 	<-m.gone
@@ -263,7 +265,7 @@ func (n *nodes) leading(what string) *node {
 
 func (n *nodes) until(what string, reached func() bool) {
 	n.t.Helper()
-	deadline := time.Now().Add(3 * time.Minute)
+	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !reached() {
