@@ -52,7 +52,7 @@ const together = 24
 func newClustered(t *testing.T) *clustered {
 	t.Helper()
 	c := &clustered{
-		site:  newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{Work: 20 * time.Millisecond}),
+		site:  newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{Work: 20 * time.Millisecond, Async: time.Second}),
 		nodes: newNodes(t), done: make(chan struct{}),
 	}
 	front := httptest.NewServer(http.HandlerFunc(c.watch))
