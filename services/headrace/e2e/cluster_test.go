@@ -51,8 +51,11 @@ const together = 24
 
 func newClustered(t *testing.T) *clustered {
 	t.Helper()
+	// Orders wait for the vendor by way of schedules; where pauses are measured they
+	// do not, as those would be among them.
+	vendor := vendorsim.Options{Work: 20 * time.Millisecond, Async: lasting(time.Second, 0)}
 	c := &clustered{
-		site:  newSite(t, connectsim.Options{Empty: true}, vendorsim.Options{Work: 20 * time.Millisecond, Async: time.Second}),
+		site:  newSite(t, connectsim.Options{Empty: true}, vendor),
 		nodes: newNodes(t), done: make(chan struct{}),
 	}
 	front := httptest.NewServer(http.HandlerFunc(c.watch))
