@@ -1,9 +1,9 @@
 package connect
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -41,6 +41,12 @@ func ParseQuantity(s string) (Quantity, error) {
 		return Quantity{}, fmt.Errorf("%w: %d characters", ErrQuantity, len(s))
 	case strings.EqualFold(s, "unlimited"):
 		return Quantity{Unlimited: true}, nil
+	}
+	if n, err := strconv.ParseInt(s, 10, 32); err == nil {
+		if n == 0 {
+			return Quantity{}, nil
+		}
+		return NewQuantity(n), nil
 	}
 	d, err := decimal.NewFromString(s)
 	if err != nil {
@@ -106,7 +112,8 @@ func (q *Quantity) UnmarshalJSON(b []byte) error {
 	case text == "null":
 		text = ""
 	case strings.HasPrefix(text, `"`):
-		if err := json.Unmarshal(b, &text); err != nil {
+		var err error
+		if text, err = unquote([]byte(text)); err != nil {
 			return err
 		}
 	case text == "":

@@ -1,8 +1,10 @@
 package connect
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
+	"unicode/utf8"
 )
 
 // Ref points at another object of Connect. Connect sends {}, null and "" for
@@ -53,11 +55,11 @@ func timeLayouts() []string {
 // Time, as no order should stop for a timestamp.
 func (t *Time) UnmarshalJSON(b []byte) error {
 	*t = Time{}
-	var text string
 	if len(b) == 0 || b[0] != '"' {
 		return nil
 	}
-	if err := json.Unmarshal(b, &text); err != nil || text == "" {
+	text, err := unquote(b)
+	if err != nil || text == "" {
 		return err
 	}
 	for _, layout := range timeLayouts() {
@@ -67,6 +69,17 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// unquote reads a JSON string. Most have nothing escaped in them, and then all is
+// there already.
+func unquote(b []byte) (string, error) {
+	if len(b) >= 2 && b[len(b)-1] == '"' && bytes.IndexByte(b, '\\') < 0 && utf8.Valid(b) {
+		return string(b[1 : len(b)-1]), nil
+	}
+	var text string
+	err := json.Unmarshal(b, &text)
+	return text, err
 }
 
 // MarshalJSON writes null for the zero Time.

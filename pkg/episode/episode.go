@@ -124,7 +124,12 @@ func ClosingOf(ctx context.Context, r Reader, key fulfillment.Key) (Closing, err
 	if err != nil {
 		return Closing{}, fmt.Errorf("read last event of %s: %w", key.Request, err)
 	}
-	var body fulfillment.EventBody
+	// The rest of the body is not read: there is one to each act of the services.
+	var body struct {
+		Event   fulfillment.Event `json:"event"`
+		Episode uint64            `json:"episode"`
+		Letter  uint64            `json:"letter"`
+	}
 	c := Closing{Last: m.Sequence}
 	if json.Unmarshal(m.Body, &body) != nil {
 		return c, nil // scribbled by somebody else: it closes nothing
@@ -134,7 +139,7 @@ func ClosingOf(ctx context.Context, r Reader, key fulfillment.Key) (Closing, err
 		return c, nil
 	}
 	c.open = body.Episode
-	c.steps = []string{stepOf(body)}
+	c.steps = []string{stepOf(fulfillment.EventBody{Event: body.Event, Letter: body.Letter})}
 	if before := m.Header[fulfillment.HeaderTold]; before != "" {
 		c.steps = append(strings.Split(before, ","), c.steps...)
 	}

@@ -61,28 +61,72 @@ func PutIntent(ctx context.Context, w Writer, in fulfillment.Intent, step string
 // read; else it fails with stream.ErrConflict: so each fact is told once. Extra
 // are headers to add. It returns how the request's events stand then.
 func PutEvent(ctx context.Context, w Writer, body fulfillment.EventBody, after Closing, extra ...Header) (Closing, error) {
-	key := fulfillment.Key{Type: body.Type, Product: body.ProductID, Asset: body.AssetID, Request: body.RequestID}
-	step := stepOf(body)
-	e := fulfillment.Envelope{
-		ID: fulfillment.StepID(key.Request, body.Episode, step), Kind: string(body.Event),
-		Schema: fulfillment.EventSchema(body.Event), Key: key, Episode: body.Episode, Time: body.Time,
+	m, err := eventMessage(body, after, extra)
+	if err != nil {
+		return Closing{}, err
 	}
-	expect := stream.ExpectLast(key.EventFilter(), after.Last)
+	expect := stream.ExpectLast(keyOf(body).EventFilter(), after.Last)
 	if failpoint.Off(failpoint.NoEvent) {
 		expect = stream.ExpectNothing()
 	}
-	before := after.Steps(body.Episode)
-	if len(before) > 0 {
+	seq, err := surely(ctx, w, m, expect)
+	if err != nil {
+		return Closing{}, fmt.Errorf("publish event %s of %s: %w", body.Event, body.RequestID, err)
+	}
+	return after.and(body, seq), nil
+}
+
+// Chain stores messages that belong together; see stream.Client.AppendChain.
+type Chain func(ctx context.Context, filter string, last uint64, ms ...stream.Message) ([]uint64, error)
+
+// PutEvents stores several events of one request, as PutEvent does one after the
+// other, but shares what that costs. Extra are headers to add to the last one.
+// With an error the first few may be stored, and it does not wait for a broker
+// that is away.
+func PutEvents(ctx context.Context, chain Chain, bodies []fulfillment.EventBody, after Closing, extra ...Header) error {
+	ms := make([]stream.Message, len(bodies))
+	at := after
+	for i, body := range bodies {
+		var more []Header
+		if i == len(bodies)-1 {
+			more = extra
+		}
+		m, err := eventMessage(body, at, more)
+		if err != nil {
+			return err
+		}
+		ms[i], at = m, at.and(body, 0)
+	}
+	if _, err := chain(ctx, keyOf(bodies[0]).EventFilter(), after.Last, ms...); err != nil {
+		return fmt.Errorf("publish events of %s: %w", bodies[0].RequestID, err)
+	}
+	return nil
+}
+
+func keyOf(body fulfillment.EventBody) fulfillment.Key {
+	return fulfillment.Key{Type: body.Type, Product: body.ProductID, Asset: body.AssetID, Request: body.RequestID}
+}
+
+// eventMessage is an event that follows what was told before.
+func eventMessage(body fulfillment.EventBody, after Closing, extra []Header) (stream.Message, error) {
+	key := keyOf(body)
+	e := fulfillment.Envelope{
+		ID: fulfillment.StepID(key.Request, body.Episode, stepOf(body)), Kind: string(body.Event),
+		Schema: fulfillment.EventSchema(body.Event), Key: key, Episode: body.Episode, Time: body.Time,
+	}
+	if before := after.Steps(body.Episode); len(before) > 0 {
 		extra = append(extra[:len(extra):len(extra)], Header{fulfillment.HeaderTold, strings.Join(before, ",")})
 	}
-	seq, err := put(ctx, w, key.EventSubject(body.Event), e, body, extra, expect)
-	if err != nil {
-		return Closing{}, fmt.Errorf("publish event %s of %s: %w", body.Event, key.Request, err)
-	}
+	return messageOf(key.EventSubject(body.Event), e, body, extra)
+}
+
+// and is how the request's events stand after one more.
+func (c Closing) and(body fulfillment.EventBody, seq uint64) Closing {
 	if body.Event.Closes() {
-		return Closing{Event: body.Event, Episode: body.Episode, Sequence: seq, Last: seq}, nil
+		return Closing{Event: body.Event, Episode: body.Episode, Sequence: seq, Last: seq}
 	}
-	return Closing{Last: seq, open: body.Episode, steps: append(before[:len(before):len(before)], step)}, nil
+	before := c.Steps(body.Episode)
+	return Closing{Last: seq, open: body.Episode, steps: append(before[:len(before):len(before)], stepOf(body))}
 }
 
 // Header is a header beyond those of an envelope.
@@ -92,18 +136,26 @@ type Header struct{ Name, Value string }
 func put(
 	ctx context.Context, w Writer, subject string, e fulfillment.Envelope, body any, extra []Header, opts ...stream.AppendOption,
 ) (uint64, error) {
+	m, err := messageOf(subject, e, body, extra)
+	if err != nil {
+		return 0, err
+	}
+	return surely(ctx, w, m, opts...)
+}
+
+func messageOf(subject string, e fulfillment.Envelope, body any, extra []Header) (stream.Message, error) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
 	data, err := json.Marshal(body)
 	if err != nil {
-		return 0, err
+		return stream.Message{}, err
 	}
 	header := e.Header()
 	for _, h := range extra {
 		header[h.Name] = h.Value
 	}
-	return surely(ctx, w, stream.Message{Subject: subject, ID: e.ID, Header: header, Body: data}, opts...)
+	return stream.Message{Subject: subject, ID: e.ID, Header: header, Body: data}, nil
 }
 
 // patience is how long an append is tried again whose outcome is not known, or

@@ -17,6 +17,8 @@ type draft struct {
 	rules Rules
 	now   func() time.Time
 
+	single bool // each event is to be stored by itself
+
 	view   *view
 	blocks fulfillment.EventBody // the fact itself is missing
 	reason string                // as it may be told
@@ -68,6 +70,14 @@ func (d *draft) body(e fulfillment.Event) fulfillment.EventBody {
 	}
 	b.Reason = d.reason
 	return b
+}
+
+func (d *draft) bodies(events []fulfillment.Event) []fulfillment.EventBody {
+	all := make([]fulfillment.EventBody, len(events))
+	for i, e := range events {
+		all[i] = d.body(e)
+	}
+	return all
 }
 
 // someone is who did a deed, for those who need not know.

@@ -34,6 +34,8 @@ var (
 	known = regexp.MustCompile(`(-----BEGIN [^-]+-----|\beyJ[A-Za-z0-9_-]{8,}\.\S*|\bAKIA[0-9A-Z]{12,}|\b(sk|pk|rk)_(live|test)_\S+|\bgh[pousr]_[A-Za-z0-9]{16,}|\bxox[abprs]-\S+)`)
 )
 
+const shortest = 20 // of what is dense
+
 // secret reports whether a parameter is one by its type, its name or its value.
 func secret(p connect.Param, value string) bool {
 	return called(p) || looksSecret(value)
@@ -52,7 +54,12 @@ func looksSecret(value string) bool {
 // hideKeys takes out of a text what looks like a key: long, with digits, and of
 // both cases or very long. A UUID is none.
 func hideKeys(text string) string {
-	text = known.ReplaceAllString(text, redact.Mark)
+	if strings.ContainsAny(text, "_-.") || strings.Contains(text, "AKIA") { // one of which all of them have
+		text = known.ReplaceAllString(text, redact.Mark)
+	}
+	if len(text) < shortest {
+		return text
+	}
 	return dense.ReplaceAllStringFunc(text, func(word string) string {
 		lower, upper := strings.ToLower(word), strings.ToUpper(word)
 		const long = 32

@@ -19,6 +19,7 @@ import (
 // Teller publishes events. It is safe for concurrent use.
 type Teller struct {
 	log   episode.Writer
+	chain episode.Chain
 	rules Rules
 	now   func() time.Time
 }
@@ -29,6 +30,13 @@ func New(log episode.Writer, rules Rules) *Teller {
 		rules.Tenant = func(string) string { return defaultTenant }
 	}
 	return &Teller{log: log, rules: rules, now: time.Now}
+}
+
+// Together has the Teller store the events of a story by chain, all at once. It
+// pays where the broker syncs each append.
+func (t *Teller) Together(chain episode.Chain) *Teller {
+	t.chain = chain
+	return t
 }
 
 // Story is what is to be told of one episode of a request.
@@ -101,31 +109,47 @@ func (t *Teller) tell(ctx context.Context, s *draft) (bool, error) {
 	if len(at.Steps(s.Episode)) == 0 && !s.Replay && !over {
 		events = append([]fulfillment.Event{opening(at)}, events...)
 	}
-	last := false
+	told := func(e fulfillment.Event) bool { return s.told(at.Steps(s.Episode), e) }
+	last := len(events) > 0 && !told(events[len(events)-1])
+	events = slices.DeleteFunc(slices.Clone(events), told)
+	var extra []episode.Header
+	if last {
+		if extra, err = s.deed(); err != nil {
+			return false, err
+		}
+	}
+	if t.chain != nil && !s.single && len(events) > 1 && !failpoint.Off(failpoint.NoEvent) && !failpoint.Armed(failpoint.FactTold) {
+		err := episode.PutEvents(ctx, t.chain, s.bodies(events), at, extra...)
+		if err == nil || errors.Is(err, stream.ErrConflict) || ctx.Err() != nil {
+			return err == nil && last, err
+		}
+		s.single = true // what was in the way is waited out there, or got round
+		return t.tell(ctx, s)
+	}
+	err = t.oneByOne(ctx, s, events, at, extra)
+	return err == nil && last, err
+}
+
+// oneByOne stores the events; extra are headers of the last.
+func (t *Teller) oneByOne(ctx context.Context, s *draft, events []fulfillment.Event, at episode.Closing, extra []episode.Header) error {
 	for i, e := range events {
-		last = !s.told(at.Steps(s.Episode), e)
-		if !last {
-			continue
-		}
-		var extra []episode.Header
+		var more []episode.Header
 		if i == len(events)-1 {
-			if extra, err = s.deed(); err != nil {
-				return false, err
-			}
+			more = extra
 		}
-		next, err := episode.PutEvent(ctx, t.log, s.body(e), at, extra...)
+		next, err := episode.PutEvent(ctx, t.log, s.body(e), at, more...)
 		if errors.Is(err, stream.ErrTooLarge) { // the fact itself must be told
 			s.forget()
-			next, err = episode.PutEvent(ctx, t.log, s.body(e), at, extra...)
+			next, err = episode.PutEvent(ctx, t.log, s.body(e), at, more...)
 		}
 		if at = next; err != nil {
-			return false, err
+			return err
 		}
 		if i < len(events)-1 {
 			failpoint.Here(failpoint.FactTold, s.Key.Request)
 		}
 	}
-	return last, nil
+	return nil
 }
 
 // opening is the fact that a new episode begins with.

@@ -108,9 +108,12 @@ func TestTell_ManyAtOnce_EachFactOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	winners := 0
-	for range 8 {
+	for i := range 8 {
 		wg.Go(func() {
 			teller := facts.New(c, facts.Rules{})
+			if i%2 == 0 {
+				teller.Together(c.AppendChain)
+			}
 			if _, err := teller.Tell(t.Context(), facts.Story{Key: key(), Episode: 3}); err != nil {
 				t.Error(err)
 			}

@@ -45,6 +45,16 @@ func Here(p Point, request string) {
 	time.Sleep(moment)
 }
 
+// Armed reports whether the process may die at the point: what is done at once as
+// a rule is done in steps then.
+func Armed(p Point) bool {
+	c := armed()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.of[p]
+	return ok
+}
+
 // Off reports whether the protection is switched off.
 func Off(m Mutant) bool {
 	return slices.Contains(strings.Split(os.Getenv("FAILPOINTS_OFF"), ","), string(m))

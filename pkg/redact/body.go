@@ -13,15 +13,16 @@ import (
 type credential struct {
 	found *regexp.Regexp
 	with  string
+	signs string // one of these is in all that is found
 }
 
 // credentials are those of Connect, of an Authorization header, within a URL, or
 // named.
 var credentials = []credential{
-	{regexp.MustCompile(`\bSU-\d{3}-\d{3}-\d{3}:\S+`), Mark},
-	{regexp.MustCompile(`(?i)\b(apikey|bearer|basic)\s+\S{16,}`), "$1 " + Mark},
-	{regexp.MustCompile(`://[^/\s@]+@`), "://" + Mark + "@"},
-	{regexp.MustCompile(`(?i)\b([\w-]*(?:password|passwd|secret|token|api[_-]?key))(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"']+)`), "$1$2" + Mark},
+	{regexp.MustCompile(`\bSU-\d{3}-\d{3}-\d{3}:\S+`), Mark, ":"},
+	{regexp.MustCompile(`(?i)\b(apikey|bearer|basic)\s+\S{16,}`), "$1 " + Mark, " \t\n\f\r"},
+	{regexp.MustCompile(`://[^/\s@]+@`), "://" + Mark + "@", "@"},
+	{regexp.MustCompile(`(?i)\b([\w-]*(?:password|passwd|secret|token|api[_-]?key))(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"']+)`), "$1$2" + Mark, "=:"},
 }
 
 // isNamed reports whether a key or a header is called like what holds a

@@ -138,7 +138,9 @@ func plain(value string) bool {
 func (s *Secrets) Text(text string) string {
 	text = s.Values(text)
 	for _, c := range credentials {
-		text = c.found.ReplaceAllString(text, c.with)
+		if strings.ContainsAny(text, c.signs) {
+			text = c.found.ReplaceAllString(text, c.with)
+		}
 	}
 	return text
 }

@@ -53,7 +53,7 @@ func (f *Fetcher) asset(ctx context.Context, rows []connect.Row, horizon uint64,
 			t.count(row.Type, row.Created, fulfillment.StateQueued)
 			return look{}, nil // the row may be older than that event: the next poll decides
 		}
-		l, err := f.oldest(ctx, row, head, horizon, t)
+		l, err := f.oldest(ctx, row, closing, head, horizon, t)
 		if err == nil {
 			t.count(row.Type, row.Created, l.state)
 		}
@@ -64,7 +64,10 @@ func (f *Fetcher) asset(ctx context.Context, rows []connect.Row, horizon uint64,
 }
 
 // oldest opens the row, or tells how the episode stands that is open.
-func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head, horizon uint64, t *tally) (look, error) {
+// At is how the row's events stand.
+func (f *Fetcher) oldest(
+	ctx context.Context, row connect.Row, at episode.Closing, head episode.Head, horizon uint64, t *tally,
+) (look, error) {
 	queued := look{state: fulfillment.StateQueued}
 	due, closing, err := f.due(ctx, row, head, horizon)
 	if err != nil {
@@ -81,7 +84,7 @@ func (f *Fetcher) oldest(ctx context.Context, row connect.Row, head episode.Head
 	}
 	switch {
 	case due:
-		return queued, f.open(ctx, row, head, t)
+		return queued, f.open(ctx, row, at, head, t)
 	case head.Key.Request == row.ID:
 		if err := f.Facts.Opened(ctx, storyOf(head.Key, head.Episode, head.Replay, row.Raw), closing); err != nil {
 			return queued, err
@@ -134,8 +137,8 @@ func storyOf(key fulfillment.Key, number uint64, round int, body []byte) facts.S
 	return facts.Story{Key: key, Episode: number, Replay: round > 0, About: facts.AboutBody(key.Type, body)}
 }
 
-// open publishes the row as the asset's new head.
-func (f *Fetcher) open(ctx context.Context, row connect.Row, head episode.Head, t *tally) error {
+// open publishes the row as the asset's new head. At is how its events stand.
+func (f *Fetcher) open(ctx context.Context, row connect.Row, at episode.Closing, head episode.Head, t *tally) error {
 	key := keyOf(row)
 	// The head that it follows makes the id unique, and the same for all
 	// fetchers that see the same.
@@ -168,7 +171,9 @@ func (f *Fetcher) open(ctx context.Context, row connect.Row, head episode.Head, 
 	f.Logger.WithFields(map[string]any{
 		"request_id": row.ID, "request_type": row.Type, "asset_id": row.AssetID, "product_id": row.ProductID,
 	}).Debug("request published")
-	if _, err := f.Facts.Tell(ctx, storyOf(key, seq, 0, row.Raw)); err != nil {
+	story := storyOf(key, seq, 0, row.Raw)
+	story.At = &at
+	if _, err := f.Facts.Tell(ctx, story); err != nil {
 		return fmt.Errorf("tell that %s was received: %w", row.ID, err)
 	}
 	return nil

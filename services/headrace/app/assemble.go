@@ -48,6 +48,9 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 		profiles = a.handled(profiles)
 	}
 	teller := facts.New(client, facts.Rules{Personal: a.cfg.EventsPersonalData, Tenant: a.tenantParam()})
+	if a.cfg.NATS.URL == "" && a.cfg.Sync.Always {
+		teller.Together(client.AppendChain)
+	}
 	dead := deadletter.NewWriter(client, a.dead).Telling(teller.OfLetter)
 	run := []func(context.Context) error{a.board.Run, func(ctx context.Context) error { return a.probe(ctx, con) }}
 	for _, name := range services {
