@@ -25,6 +25,10 @@ func With(ctx context.Context, c Check) context.Context {
 	return context.WithValue(ctx, checkKey{}, c)
 }
 
+// IsKey reports whether key is what a context is asked for its Check by. A context
+// that holds its own answers with a Check then.
+func IsKey(key any) bool { return key == checkKey{} }
+
 // Ask asks the Check of ctx, if it has one.
 func Ask(ctx context.Context) error {
 	if check, _ := ctx.Value(checkKey{}).(Check); check != nil {

@@ -109,6 +109,7 @@ func (c *Client) iterate(ctx context.Context, r reading, yield func(*Stored, err
 		return
 	}
 	defer it.Stop()
+	defer context.AfterFunc(ctx, it.Stop)()
 	for {
 		msg, err := c.next(ctx, cons, it, last > 0)
 		if errors.Is(err, errNoMore) {
@@ -150,13 +151,11 @@ func (c *Client) next(
 	ctx context.Context, cons jetstream.Consumer, it jetstream.MessagesContext, ends bool,
 ) (jetstream.Msg, error) {
 	for {
-		wait := ctx
-		cancel := func() {}
-		if ends {
-			wait, cancel = context.WithTimeout(ctx, quiet)
+		var opts []jetstream.NextOpt
+		if ends { // a context of each message's own would cost more than the rest
+			opts = append(opts, jetstream.NextMaxWait(quiet))
 		}
-		msg, err := it.Next(jetstream.NextContext(wait))
-		cancel()
+		msg, err := it.Next(opts...)
 		switch {
 		case err == nil:
 			return msg, nil
@@ -164,7 +163,7 @@ func (c *Client) next(
 			return nil, context.Cause(ctx)
 		case errors.Is(err, jetstream.ErrNoHeartbeat):
 			continue
-		case !ends || wait.Err() == nil:
+		case !errors.Is(err, nats.ErrTimeout):
 			return nil, err
 		}
 		info, err := cons.Info(ctx)

@@ -25,7 +25,7 @@ type leases struct {
 
 	mu   sync.Mutex
 	wait time.Duration
-	held map[*lease]struct{}
+	held []*lease
 }
 
 // lease is our hold on one message.
@@ -34,6 +34,7 @@ type lease struct {
 	renewed time.Time
 	lost    chan struct{} // closed when it is lost
 	wait    time.Duration
+	at      int // its place in held, -1 if it is not held
 }
 
 // limit is when the lease is lost unless it is renewed.
@@ -50,9 +51,24 @@ func (l *leases) setWait(d time.Duration) {
 func (l *leases) take(reply string, since time.Time) *lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := &lease{reply: reply, renewed: since, lost: make(chan struct{}), wait: l.wait}
-	l.held[h] = struct{}{}
+	h := &lease{reply: reply, renewed: since, lost: make(chan struct{}), wait: l.wait, at: len(l.held)}
+	l.held = append(l.held, h)
 	return h
+}
+
+// drop reports whether the lease was held, and holds it no more. It is called
+// under the lock.
+func (l *leases) drop(h *lease) bool {
+	if h.at < 0 {
+		return false
+	}
+	last := len(l.held) - 1
+	l.held[h.at] = l.held[last]
+	l.held[h.at].at = h.at
+	l.held[last] = nil
+	l.held = l.held[:last]
+	h.at = -1
+	return true
 }
 
 // release ends a lease and reports whether it was good to the end: if not, the
@@ -60,17 +76,14 @@ func (l *leases) take(reply string, since time.Time) *lease {
 func (l *leases) release(h *lease) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, held := l.held[h]
-	delete(l.held, h)
-	return held && time.Since(h.renewed) < h.wait
+	return l.drop(h) && time.Since(h.renewed) < h.wait
 }
 
-// good reports whether the lease is good now. One that is not never is again.
-func (l *leases) good(h *lease) bool {
+// good reports whether the lease is good. One that is not never is again.
+func (l *leases) good(h *lease, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, held := l.held[h]
-	return held && (time.Now().Before(h.limit()) || failpoint.Off(failpoint.NoLease)) // by the monotonic clock, which goes on while a process is stopped
+	return h.at >= 0 && (now.Before(h.limit()) || failpoint.Off(failpoint.NoLease)) // by the monotonic clock, which goes on while a process is stopped
 }
 
 // beat renews until ctx ends.
@@ -97,7 +110,7 @@ func (l *leases) step() time.Duration {
 		return lookupEvery
 	}
 	step, now := l.wait/12, time.Now()
-	for h := range l.held {
+	for _, h := range l.held {
 		step = min(step, h.limit().Sub(now))
 	}
 	return max(step, time.Millisecond)
@@ -108,9 +121,10 @@ func (l *leases) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	for h := range l.held {
+	for i := len(l.held) - 1; i >= 0; i-- { // backwards, as drop moves the last
+		h := l.held[i]
 		if !now.Before(h.limit()) && !failpoint.Off(failpoint.NoLease) {
-			delete(l.held, h)
+			l.drop(h)
 			close(h.lost)
 		}
 	}
@@ -122,7 +136,7 @@ func (l *leases) due() []*lease {
 	defer l.mu.Unlock()
 	now := time.Now()
 	var due []*lease
-	for h := range l.held {
+	for _, h := range l.held {
 		if now.Sub(h.renewed) >= h.wait/3-h.wait/24 {
 			due = append(due, h)
 		}

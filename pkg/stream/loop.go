@@ -84,11 +84,12 @@ func (s *subscription) receive(m *nats.Msg) {
 		s.broke(s.puller.hear(m))
 		return
 	}
-	since, err := s.puller.take(m)
+	now := time.Now()
+	since, err := s.puller.take(m, now)
 	s.broke(err)
-	d := &delivery{msg: m, lease: s.leases.take(m.Reply, since)}
+	d := &delivery{from: s, msg: m, lease: s.leases.take(m.Reply, since)}
 	switch {
-	case !s.leases.good(d.lease):
+	case !s.leases.good(d.lease, now):
 		// It came too late: somebody else has it. Whatever the line did, asking
 		// anew makes sure that we count from what the broker counts from.
 		s.broke(errBinding)

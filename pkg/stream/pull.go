@@ -18,7 +18,9 @@ const (
 	pullExpires   = 10 * time.Second
 	pullHeartbeat = 2 * time.Second
 	// pullLost is the silence after which a request is taken to be lost.
-	pullLost      = 2*pullHeartbeat + time.Second
+	pullLost = 2*pullHeartbeat + time.Second
+	// pullOften is how soon after a request the next is not worth it for a few.
+	pullOften     = time.Millisecond
 	lookupEvery   = 250 * time.Millisecond
 	lookupTimeout = 2 * time.Second
 	flushTimeout  = 2 * time.Second
@@ -44,7 +46,8 @@ type puller struct {
 	subject string
 	expires time.Duration
 	credit  int
-	asked   []asking // what the credit is made of, the oldest first
+	asked   []asking  // what the credit is made of, the oldest first
+	last    time.Time // when it was asked for last
 	busy    int
 	// inbox is new with every binding: what the broker still sends to the old
 	// one was asked for by an account that is closed.
@@ -138,23 +141,29 @@ func (p *puller) stale() bool {
 }
 
 // pull asks for as many messages as there are free workers, unless so few are
-// free that it is better to wait for more. It is called under the lock.
+// free that it is better to wait for more: many where they are free again at
+// once, since a request costs the broker as much as a message. It is called
+// under the lock.
 func (p *puller) pull() error {
 	size := p.size
 	if p.slots != nil {
 		size = min(size, p.slots.keep(p.credit+p.busy))
 	}
 	free := size - p.credit - p.busy
-	if p.inbox == nil || p.leaving || free <= 0 || (p.credit > 0 && (p.turns || free < max(1, size/4))) {
+	if p.inbox == nil || p.leaving || free <= 0 || (p.credit > 0 && (p.turns || free < max(1, size/8))) {
+		return nil
+	}
+	now := time.Now()
+	if p.credit > 0 && free < size/2 && now.Sub(p.last) < pullOften {
 		return nil
 	}
 	req := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, free, p.expires, min(pullHeartbeat, p.expires/4))
-	p.asked = append(p.asked, asking{time.Now(), free})
+	p.asked, p.last = append(p.asked, asking{now, free}), now
 	if err := p.nc.PublishRequest(p.subject, p.inbox.Subject, req); err != nil {
 		return fmt.Errorf("ask for messages: %w", err)
 	}
 	if p.credit == 0 {
-		p.heard = time.Now()
+		p.heard = now
 	}
 	p.credit += free
 	return nil
@@ -178,14 +187,14 @@ func (p *puller) done() error {
 // take counts a message that has come, and tells since when it may have been
 // on its way: a line that stalled, or a process that slept, brings it later than
 // its ack wait allows, and by then it is in other hands.
-func (p *puller) take(m *nats.Msg) (since time.Time, err error) {
+func (p *puller) take(m *nats.Msg, now time.Time) (since time.Time, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.busy++
 	if m.Sub != p.inbox {
 		return p.former, nil
 	}
-	p.heard = time.Now()
+	p.heard = now
 	since = p.spend(1)
 	return since, p.pull()
 }

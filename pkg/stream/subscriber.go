@@ -125,7 +125,7 @@ func newSubscription(ctx context.Context, s *Subscriber, durable string) *subscr
 		broken:  make(chan error, 1),
 		untaken: make(chan struct{}), abandon: make(chan struct{}),
 	}
-	sub.leases = leases{nc: s.client.nc, heard: sub.heardByMost, held: map[*lease]struct{}{}}
+	sub.leases = leases{nc: s.client.nc, heard: sub.heardByMost}
 	sub.puller = puller{nc: s.client.nc, size: n, in: make(chan *nats.Msg, 2*n+256), longest: pullExpires, turns: s.cfg.turns}
 	return sub
 }

@@ -27,36 +27,49 @@ func nakAfter(d time.Duration) string {
 	return `-NAK {"delay":` + strconv.FormatInt(int64(d), 10) + `}`
 }
 
-// delivery is a message on its way to a handler.
+// delivery is a message on its way to a handler, and the context that it is
+// handled in: the values of its subscription's, itself, and whether its handler
+// may still call.
 type delivery struct {
-	msg   *nats.Msg
-	lease *lease
-	slot  *slot // nil: none is needed
+	context.Context // of the subscription, with an end of its own
+	from            *subscription
+	msg             *nats.Msg
+	lease           *lease
+	slot            *slot // nil: none is needed
+	told            *Delivery
+}
+
+// Value is of the delivery, or of the subscription's context.
+func (d *delivery) Value(key any) any {
+	switch {
+	case key == deliveryKey{}:
+		return d.told
+	case guard.IsKey(key):
+		return guard.Check(d.mayCall)
+	}
+	return d.Context.Value(key)
 }
 
 // carry hands one message out, waits for the verdict and tells it to the
 // broker. It returns when the handler has: a handler whose lease is lost still
 // holds its place.
 func (s *subscription) carry(d *delivery) {
-	del := decodeDelivery(d.msg, s.durable)
+	d.told = decodeDelivery(d.msg, s.durable)
 	if failpoint.Off(failpoint.EarlyAck) {
 		s.reply(d.msg.Reply, ackDone)
 	}
-	base := guard.With(s.base, func() error { return s.mayCall(d) })
-	ctx, cancel := context.WithCancelCause(context.WithValue(base, deliveryKey{}, del))
+	ctx, cancel := context.WithCancelCause(s.base)
 	defer cancel(nil)
-	msg := message.NewMessage(del.ID, del.Body)
-	msg.Metadata = del.Header
-	msg.SetContext(ctx)
+	d.Context = ctx
+	msg := message.NewMessage(d.told.ID, d.told.Body)
+	msg.Metadata = d.told.Header
+	msg.SetContext(d)
 
 	select {
 	case <-s.untaken: // both may be ready; a stop comes first
 		s.refuse(d)
 		return
 	default:
-	}
-	if !s.leases.good(d.lease) {
-		return // it came too late: somebody else has it
 	}
 	select {
 	case s.out <- msg:
@@ -66,7 +79,7 @@ func (s *subscription) carry(d *delivery) {
 	case <-d.lease.lost:
 		return
 	}
-	s.await(d, del, msg, cancel)
+	s.await(d, msg, cancel)
 }
 
 // lastCall is how long before the end of a drain the last call may begin: an
@@ -76,8 +89,9 @@ const lastCall = 5500 * time.Millisecond
 // mayCall tells whether a call for the message may begin. While the process
 // stops, one that could not end in time is not begun: it would be cut off, and
 // made again after the restart.
-func (s *subscription) mayCall(d *delivery) error {
-	if !s.leases.good(d.lease) || !s.slots.good(d.slot) {
+func (d *delivery) mayCall() error {
+	s := d.from
+	if !s.leases.good(d.lease, time.Now()) || !s.slots.good(d.slot) {
 		return ErrLeaseLost
 	}
 	if since := s.stopping.Load(); since != nil && time.Since(*since) >= s.cfg.DrainTimeout-lastCall {
@@ -93,25 +107,25 @@ func (s *subscription) refuse(d *delivery) {
 	}
 }
 
-func (s *subscription) await(d *delivery, del *Delivery, msg *message.Message, cancel context.CancelCauseFunc) {
+func (s *subscription) await(d *delivery, msg *message.Message, cancel context.CancelCauseFunc) {
 	lost := d.lease.lost
 	for {
 		select {
 		case <-msg.Acked():
-			failpoint.Here(failpoint.AckDue, del.Subject)
+			failpoint.Here(failpoint.AckDue, d.told.Subject)
 			if s.leases.release(d.lease) {
 				s.reply(d.msg.Reply, ackDone)
 			}
 			return
 		case <-msg.Nacked():
 			if s.leases.release(d.lease) {
-				s.reply(d.msg.Reply, nakAfter(s.client.delay(del)))
+				s.reply(d.msg.Reply, nakAfter(s.client.delay(d.told)))
 			}
 			return
 		case <-lost:
 			lost = nil
 			cancel(ErrLeaseLost)
-			s.client.log.WithField("subject", del.Subject).WithField("durable", s.durable).
+			s.client.log.WithField("subject", d.told.Subject).WithField("durable", s.durable).
 				Warn("broker could not be told that the message is in progress; handler is cancelled")
 		case <-s.abandon:
 			cancel(ErrDrainTimeout)
