@@ -18,7 +18,7 @@ import (
 
 // experiments are all that make bench measures, in the order of the table.
 func experiments() []experiment {
-	return slices.Concat(endToEnd(), memory())
+	return slices.Concat(endToEnd(), bus(), memory())
 }
 
 // orders are what the environment asks for.
