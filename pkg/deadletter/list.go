@@ -101,16 +101,28 @@ func (f Filter) takes(e Entry) bool {
 // also what is not a letter of ours. It reads the stream of dead letters below
 // f, and then asks for the state of each request: two round trips a letter, many
 // at once.
-func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
+func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) { return ListSome(ctx, r, f, 0) }
+
+// ListSome is List for who wants no more than limit of them; 0 is all. It asks for
+// the state of no more requests than it must.
+func ListSome(ctx context.Context, r Reader, f Filter, limit int) ([]Entry, error) {
 	entries, settled, err := letters(ctx, r, f)
 	if err != nil {
 		return nil, err
 	}
-	open, err := stillOpen(ctx, r, entries, settled)
-	if err != nil {
-		return nil, fmt.Errorf("list dead letters: %w", err)
+	if limit == 0 {
+		limit = len(entries)
 	}
-	return open, nil
+	found := []Entry{}
+	for at := 0; at < len(entries) && len(found) < limit; {
+		to := min(len(entries), at+max(limit, atOnce))
+		open, err := stillOpen(ctx, r, entries[at:to], settled)
+		if err != nil {
+			return nil, fmt.Errorf("list dead letters: %w", err)
+		}
+		found, at = append(found, open...), to
+	}
+	return found[:min(limit, len(found))], nil
 }
 
 // letters are the letters that match f, and the sequences of those that have been

@@ -41,14 +41,14 @@ func (u *Unsettled) Update(ctx context.Context, r HeadersReader) error {
 			return fmt.Errorf("read dead letters: %w", err)
 		}
 		u.read = m.Sequence
-		stage, key, ok := parseSubject(m.Subject)
+		stage, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, fulfillment.RootDead+"."), ".")
+		key, letter := fulfillment.ParseDeadSubject(m.Subject)
 		switch {
-		case !ok:
-		case stage == fulfillment.StageAudit:
+		case fulfillment.Stage(stage) == fulfillment.StageAudit:
 			settled[settledBy(m.ID)] = true
-		default:
+		case letter:
 			episode, _ := strconv.ParseUint(m.Header[fulfillment.HeaderEpisode], 10, 64) // of what is about no request, none
-			u.letters = append(u.letters, Mark{Sequence: m.Sequence, Key: key, Stage: stage, Episode: episode})
+			u.letters = append(u.letters, Mark{Sequence: m.Sequence, Key: key, Stage: fulfillment.Stage(stage), Episode: episode})
 		}
 	}
 	if len(settled) > 0 {
@@ -64,18 +64,6 @@ func (u *Unsettled) Letters() []Mark { return u.letters }
 // Drop forgets the letters for which over is true: of those nothing is to be
 // expected any more.
 func (u *Unsettled) Drop(over func(Mark) bool) { u.letters = slices.DeleteFunc(u.letters, over) }
-
-// parseSubject reads fulfillment.dead.<stage>.<type>.<product>.<asset>.<request>,
-// and the same with a letter's sequence behind it; false for what is neither.
-func parseSubject(subject string) (fulfillment.Stage, fulfillment.Key, bool) {
-	tokens := strings.Split(subject, ".")
-	if len(tokens) != 7 && len(tokens) != 8 {
-		return "", fulfillment.Key{}, false
-	}
-	at := func(i int) string { return fulfillment.UnescapeToken(tokens[i]) }
-	key := fulfillment.Key{Type: fulfillment.Type(at(3)), Product: at(4), Asset: at(5), Request: at(6)}
-	return fulfillment.Stage(at(2)), key, true
-}
 
 // settledBy is the sequence of the letter that the record of this id is about, 0
 // if it deals with none: <letter>/<deed>, in older versions <deed>/<letter>/….

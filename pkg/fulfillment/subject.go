@@ -166,6 +166,19 @@ func ParseEventSubject(subject string) (Key, Event, error) {
 	}, Event(UnescapeToken(tokens[3])), nil
 }
 
+// ParseDeadSubject reads what Key.DeadSubject writes; false for all else, such as
+// the subject of an audit record.
+func ParseDeadSubject(subject string) (Key, bool) {
+	tokens := strings.Split(subject, ".")
+	if len(tokens) != 7 || tokens[0]+"."+tokens[1] != RootDead || Stage(tokens[2]) == StageAudit {
+		return Key{}, false
+	}
+	return Key{
+		Type: Type(UnescapeToken(tokens[3])), Product: UnescapeToken(tokens[4]),
+		Asset: UnescapeToken(tokens[5]), Request: UnescapeToken(tokens[6]),
+	}, true
+}
+
 const upperHex = "0123456789ABCDEF"
 
 // EscapeToken makes s one token of a subject: every byte outside A–Z a–z 0–9 -

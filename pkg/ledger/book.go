@@ -15,6 +15,7 @@ import (
 // results, dead letters, events: each can overrule what came before it.
 type book struct {
 	key   fulfillment.Key
+	brief bool // without steps
 	steps []Step
 
 	head   head
@@ -48,6 +49,9 @@ type verdict struct {
 }
 
 func (b *book) step(m *stream.Stored, what, reason string, episode uint64, attempt int) {
+	if b.brief {
+		return
+	}
 	if by := m.Header[fulfillment.HeaderOperator]; by != "" {
 		what += ", replayed by " + by
 	}

@@ -21,7 +21,9 @@ import (
 // Reader is what this package needs of the stream layer.
 type Reader interface {
 	episode.Reader
+	LastSequence(ctx context.Context, name string) (uint64, error)
 	Read(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
+	ReadHeaders(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
 }
 
 // ErrNotFound is returned for a request that the streams know nothing of.
@@ -85,13 +87,28 @@ func (f Filter) takes(e Entry) bool {
 		(f.Since.IsZero() || !e.Updated.Before(f.Since)) && (f.Until.IsZero() || e.Updated.Before(f.Until))
 }
 
-// List tells where the requests that match f are, the last to change first.
-func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
+// List tells where the requests that match f are, the last to change first, and
+// no more than limit of them; 0 is all. With a limit it goes back in the streams
+// no further than it must.
+func List(ctx context.Context, r Reader, f Filter, limit int) ([]Entry, error) {
+	if limit > 0 && f.Asset == "" && f.Request == "" {
+		if entries, enough, err := latest(ctx, r, f, limit); enough || err != nil {
+			return entries, err
+		}
+	}
+	entries, err := listAll(ctx, r, f)
+	if limit > 0 && len(entries) > limit {
+		entries = entries[:limit]
+	}
+	return entries, err
+}
+
+func listAll(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 	books := map[fulfillment.Key]*book{}
 	if err := read(ctx, r, fulfillment.Key{Asset: f.Asset, Request: f.Request}, func(key fulfillment.Key) *book {
 		b := books[key]
 		if b == nil {
-			b = &book{key: key}
+			b = &book{key: key, brief: true}
 			books[key] = b
 		}
 		return b
@@ -109,10 +126,12 @@ func List(ctx context.Context, r Reader, f Filter) ([]Entry, error) {
 			entries = append(entries, e)
 		}
 	}
-	slices.SortFunc(entries, func(a, b Entry) int {
-		return cmp.Or(b.Updated.Compare(a.Updated), cmp.Compare(a.RequestID, b.RequestID))
-	})
+	slices.SortFunc(entries, lastFirst)
 	return entries, nil
+}
+
+func lastFirst(a, b Entry) int {
+	return cmp.Or(b.Updated.Compare(a.Updated), cmp.Compare(a.RequestID, b.RequestID))
 }
 
 // Show tells where a request is and how it came there, or fails with
@@ -149,6 +168,12 @@ func Show(ctx context.Context, r Reader, request string) (History, error) {
 // read goes through the four streams and writes each message about what within
 // describes into the book of its request.
 func read(ctx context.Context, r Reader, within fulfillment.Key, of func(fulfillment.Key) *book) error {
+	if within.Asset == "" && within.Request != "" {
+		var err error
+		if within, err = whole(ctx, r, within); err != nil {
+			return err
+		}
+	}
 	const all, dead = "fulfillment.*", fulfillment.RootDead
 	for _, s := range []struct {
 		stream, filter string
@@ -170,6 +195,31 @@ func read(ctx context.Context, r Reader, within fulfillment.Key, of func(fulfill
 		}
 	}
 	return nil
+}
+
+// whole adds the asset to a request's key, if the two are numbered alike, as
+// Connect does: the broker finds an asset's messages at once, and must look at all
+// the subjects there are for a request alone.
+func whole(ctx context.Context, r Reader, key fulfillment.Key) (fulfillment.Key, error) {
+	number, purchase := strings.CutPrefix(key.Request, "PR-")
+	last := strings.LastIndexByte(number, '-')
+	if !purchase || last < 0 {
+		return key, nil
+	}
+	guess := key
+	guess.Asset = "AS-" + number[:last]
+	for name, filter := range map[string]string{
+		fulfillment.StreamRequests: guess.Filter("fulfillment.*"), fulfillment.StreamEvents: guess.Filter(fulfillment.RootEvents, "*"),
+	} {
+		_, err := r.Last(ctx, name, filter)
+		if err == nil {
+			return guess, nil
+		}
+		if !errors.Is(err, stream.ErrNotFound) {
+			return key, fmt.Errorf("read ledger: %w", err)
+		}
+	}
+	return key, nil
 }
 
 // keyOf tells whose message it is.

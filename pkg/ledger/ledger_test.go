@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/headrace/headrace/pkg/episode"
@@ -130,7 +132,7 @@ func TestList_Filters_AndTheLastToChangeFirst(t *testing.T) {
 		{ledger.Filter{Asset: "AS-0"}, []string{"PR-0"}},
 		{ledger.Filter{Product: "PRD-2"}, []string{}},
 	} {
-		entries, err := ledger.List(t.Context(), c, tt.filter)
+		entries, err := ledger.List(t.Context(), c, tt.filter, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,6 +142,37 @@ func TestList_Filters_AndTheLastToChangeFirst(t *testing.T) {
 		}
 		if fmt.Sprint(ids) != fmt.Sprint(tt.want) {
 			t.Errorf("%+v: %v, want %v", tt.filter, ids, tt.want)
+		}
+	}
+}
+
+// Who asks for a few gets the first of all, without all being read.
+func TestList_Limit_IsTheBeginningOfAll(t *testing.T) {
+	t.Parallel()
+	c := pipelinetest.Client(t)
+	for i := range 300 {
+		h := &history{t: t, c: c, key: fulfillment.Key{Type: fulfillment.Purchase, Product: "PRD-1", Asset: fmt.Sprintf("AS-%d", i%250), Request: fmt.Sprintf("PR-%d", i)}}
+		if i%100 == 7 {
+			h.key.Type = fulfillment.Change
+		}
+		h.open()
+		switch i % 3 {
+		case 0:
+			h.close(fulfillment.EventApproved)
+		case 1:
+			h.bury(fulfillment.StageHold, fulfillment.StreamRequests, h.head)
+		}
+	}
+	for _, f := range []ledger.Filter{
+		{}, {State: fulfillment.StateHeld}, {State: fulfillment.StateQueued}, {Type: fulfillment.Change}, {Product: "PRD-2"}, {Since: time.Now().Add(-time.Hour)},
+	} {
+		all, err := ledger.List(t.Context(), c, f, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		few, err := ledger.List(t.Context(), c, f, 5)
+		if diff := cmp.Diff(all[:min(5, len(all))], few); err != nil || diff != "" {
+			t.Errorf("%+v: %v %s", f, err, diff)
 		}
 	}
 }

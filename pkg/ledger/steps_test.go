@@ -67,7 +67,7 @@ func TestShow_RedrivenRequest_TellsWhoSinceWhenAndWhatNext(t *testing.T) {
 		0: {{Request: "PR-2"}, {Until: d.Time}, {Reason: "weak"}},
 	} {
 		for _, f := range f {
-			if got, err := ledger.List(t.Context(), c, f); err != nil || len(got) != want {
+			if got, err := ledger.List(t.Context(), c, f, 0); err != nil || len(got) != want {
 				t.Errorf("%+v: %d, %v; want %d", f, len(got), err, want)
 			}
 		}

@@ -33,7 +33,7 @@ func TestShow_UpstreamPaused_IsTheReasonOfWhoWaitsForIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all, err := ledger.List(t.Context(), c, ledger.Filter{Reason: h.Reason})
+		all, err := ledger.List(t.Context(), c, ledger.Filter{Reason: h.Reason}, 0)
 		if err != nil || len(all) != 1 || all[0].Reason != h.Reason {
 			t.Fatalf("list and show differ: %v, %v", all, err)
 		}

@@ -39,15 +39,12 @@ func Events(ctx context.Context, s interface {
 		return nil, err
 	}
 	p := &Plan{source: s}
-	for m, err := range s.Read(ctx, fulfillment.StreamEvents, r.filter(fulfillment.RootEvents, "*"), r.From) {
+	for m, err := range r.read(ctx, s, fulfillment.StreamEvents, r.filter(fulfillment.RootEvents, "*")) {
 		if err != nil {
-			return nil, fmt.Errorf("plan replay: %w", err)
-		}
-		if r.To != 0 && m.Sequence > r.To {
-			break
+			return nil, err
 		}
 		key, event, err := fulfillment.ParseEventSubject(m.Subject)
-		if err != nil || !r.takes(m) {
+		if err != nil {
 			continue
 		}
 		at, _ := strconv.ParseUint(m.Header[fulfillment.HeaderEpisode], 10, 64) // 0: not told

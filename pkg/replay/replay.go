@@ -29,6 +29,7 @@ type Source interface {
 	episode.Writer
 	Read(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
 	Get(ctx context.Context, name string, sequence uint64) (*stream.Stored, error)
+	SequenceAt(ctx context.Context, name string, t time.Time) (uint64, error)
 	ConsumerState(ctx context.Context, durable string) (stream.ConsumerState, error)
 }
 
@@ -56,20 +57,45 @@ func (r Range) filter(root string, names ...string) string {
 // the stream. What lies below filter must have subjects of ours.
 func (r Range) last(ctx context.Context, s Source, name, filter string) ([]*stream.Stored, error) {
 	last := map[fulfillment.Key]*stream.Stored{}
-	for m, err := range s.Read(ctx, name, filter, r.From) {
+	for m, err := range r.read(ctx, s, name, filter) {
 		if err != nil {
-			return nil, fmt.Errorf("plan replay: %w", err)
+			return nil, err
 		}
-		if r.To != 0 && m.Sequence > r.To {
-			break
-		}
-		if _, key, err := fulfillment.ParseSubject(m.Subject); err == nil && r.takes(m) {
+		if _, key, err := fulfillment.ParseSubject(m.Subject); err == nil {
 			last[key] = m
 		}
 	}
 	return slices.SortedFunc(maps.Values(last), func(a, b *stream.Stored) int {
 		return cmp.Compare(a.Sequence, b.Sequence)
 	}), nil
+}
+
+// read yields the messages in the range. Of a long history it reads what is in
+// the range alone.
+func (r Range) read(ctx context.Context, s Source, name, filter string) iter.Seq2[*stream.Stored, error] {
+	return func(yield func(*stream.Stored, error) bool) {
+		from := r.From
+		if !r.Since.IsZero() {
+			at, err := s.SequenceAt(ctx, name, r.Since)
+			if err != nil {
+				yield(nil, fmt.Errorf("plan replay: %w", err))
+				return
+			}
+			from = max(from, at)
+		}
+		for m, err := range s.Read(ctx, name, filter, from) {
+			if err != nil {
+				yield(nil, fmt.Errorf("plan replay: %w", err))
+				return
+			}
+			if r.To != 0 && m.Sequence > r.To || !r.Until.IsZero() && !m.Time.Before(r.Until) {
+				return
+			}
+			if r.takes(m) && !yield(m, nil) {
+				return
+			}
+		}
+	}
 }
 
 // takes reports whether a message lies within the bounds that no subject

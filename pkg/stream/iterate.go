@@ -100,10 +100,11 @@ func (c *Client) iterate(ctx context.Context, r reading, yield func(*Stored, err
 		return
 	}
 	defer c.dismiss(ctx, r.stream, cons)
-	if last > 0 && cons.CachedInfo().NumPending == 0 {
+	promised := cons.CachedInfo().NumPending
+	if last > 0 && promised == 0 {
 		return
 	}
-	it, err := cons.Messages()
+	it, err := cons.Messages(noMoreThan(last > 0, promised)...)
 	if err != nil {
 		fail(err)
 		return
@@ -127,10 +128,22 @@ func (c *Client) iterate(ctx context.Context, r reading, yield func(*Stored, err
 		if last > 0 && s.Sequence > last {
 			return
 		}
-		if !yield(s, nil) || (last > 0 && (pending == 0 || s.Sequence == last)) {
+		promised-- // what is stored later is not asked for
+		if !yield(s, nil) || (last > 0 && (pending == 0 || promised == 0 || s.Sequence == last)) {
 			return
 		}
 	}
+}
+
+// noMoreThan bounds what is asked for to what there is, where that is little. Asked
+// for more, the broker looks through all the rest of the stream, which takes
+// seconds with millions of messages.
+func noMoreThan(ends bool, promised uint64) []jetstream.PullMessagesOpt {
+	const little = 500 // what nats.go asks for at a time
+	if !ends || promised > little {
+		return nil
+	}
+	return []jetstream.PullMessagesOpt{jetstream.StopAfter(int(promised))}
 }
 
 // dismiss deletes the consumer of a reader that is done. Left to itself it would

@@ -97,6 +97,7 @@ type Fetcher struct {
 	firstHead uint64 // the first sequence of the requests' stream
 	bad       map[uint64]bool
 	unsettled deadletter.Unsettled
+	turn      uint64 // the last dead letter that was looked into, 0: all were
 
 	mu     sync.Mutex       // guards what follows
 	known  map[uint64]known // by the asset's hash

@@ -92,7 +92,9 @@ func (c *counter) counted(seq iter.Seq2[*stream.Stored, error]) iter.Seq2[*strea
 func (b *bench) count() (*counter, func(time.Duration)) {
 	c := &counter{Client: b.client}
 	now := time.Now()
-	b.Log, b.Dead = c, deadletter.NewWriter(c, nil)
+	cfg := b.Config
+	cfg.Log, cfg.Dead, cfg.Facts = c, deadletter.NewWriter(c, nil), nil
+	b.Fetcher = fetcher.New(cfg)
 	b.SetNow(func() time.Time { return now })
 	return c, func(d time.Duration) { now = now.Add(d) }
 }

@@ -13,6 +13,11 @@ import (
 	"github.com/headrace/headrace/pkg/stream"
 )
 
+// rechecks is how many dead letters a poll looks into whose requests are not
+// listed. Those that Connect does not know stay, and must not hold up the next
+// poll.
+const rechecks = 200
+
 // closeDead looks for requests that an operator was to look at and that a
 // person has finished in Connect meanwhile. Those that are listed are pending.
 func (f *Fetcher) closeDead(ctx context.Context, l *listing) error {
@@ -21,31 +26,47 @@ func (f *Fetcher) closeDead(ctx context.Context, l *listing) error {
 	}
 	seen, over := map[string]bool{}, map[uint64]bool{}
 	defer f.unsettled.Drop(func(d deadletter.Mark) bool { return over[d.Sequence] })
+	from, looked := f.turn, 0
 	for _, d := range f.unsettled.Letters() {
 		asset := d.Key.Asset
-		if asset == "" || seen[asset] || d.Stage == fulfillment.StageDecode || l.has(f.assetHash(asset), f.keyHash(d.Key)) {
+		if d.Sequence <= from || asset == "" || seen[asset] || d.Stage == fulfillment.StageDecode || l.has(f.assetHash(asset), f.keyHash(d.Key)) {
 			continue // what nobody could read is an operator's, whatever it was about
 		}
-		if closing, err := episode.ClosingOf(ctx, f.Log, d.Key); err != nil {
-			return err
-		} else if closing.Covers(d.Episode) {
-			over[d.Sequence] = true
-			continue
+		if looked == rechecks {
+			return nil // the next poll goes on after the last
 		}
-		seen[asset] = true
-		head, err := episode.HeadOf(ctx, f.Log, asset)
+		looked++
+		f.turn = d.Sequence
+		current, err := f.closeLetter(ctx, d, over)
 		if err != nil {
 			return err
 		}
-		if head.Key.Request != d.Key.Request || head.Episode != d.Episode {
-			over[d.Sequence] = head.Episode > d.Episode // history: the asset has moved on
-			continue
-		}
-		if err := f.recheck(ctx, head); err != nil {
-			return err
-		}
+		seen[asset] = current
 	}
+	f.turn = 0
 	return nil
+}
+
+// closeLetter looks into the request of one letter, and reports whether that may
+// still be open. What is history for good is put into over.
+func (f *Fetcher) closeLetter(ctx context.Context, d deadletter.Mark, over map[uint64]bool) (bool, error) {
+	closing, err := episode.ClosingOf(ctx, f.Log, d.Key)
+	if err != nil {
+		return false, err
+	}
+	if closing.Covers(d.Episode) {
+		over[d.Sequence] = true
+		return false, nil
+	}
+	head, err := episode.HeadOf(ctx, f.Log, d.Key.Asset)
+	if err != nil {
+		return false, err
+	}
+	if head.Key.Request != d.Key.Request || head.Episode != d.Episode {
+		over[d.Sequence] = head.Episode > d.Episode // the asset has moved on
+		return true, nil
+	}
+	return true, f.recheck(ctx, head)
 }
 
 // recheck closes the episode of a head whose request is not pending in Connect

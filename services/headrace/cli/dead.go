@@ -62,7 +62,7 @@ func (p *Program) deadList() *cobra.Command {
 	sel := new(selection)
 	l := &listing[deadletter.Entry]{in: &sel.scope, print: p.printLetters}
 	l.find = func(ctx context.Context, c *stream.Client) ([]deadletter.Entry, error) {
-		return deadletter.List(ctx, c, sel.read())
+		return deadletter.ListSome(ctx, c, sel.read(), l.limit)
 	}
 	cmd := &cobra.Command{
 		Use:   "list",

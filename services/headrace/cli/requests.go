@@ -37,7 +37,7 @@ func (p *Program) requestsList() *cobra.Command {
 	l := &listing[ledger.Entry]{in: new(scope), print: p.printRequests}
 	l.find = func(ctx context.Context, c *stream.Client) ([]ledger.Entry, error) {
 		f.Since, f.Until = l.in.since.at, l.in.until.at
-		return ledger.List(ctx, c, f)
+		return ledger.List(ctx, c, f, l.limit)
 	}
 	cmd := &cobra.Command{
 		Use:   "list",
