@@ -176,6 +176,7 @@ func surely(ctx context.Context, w Writer, m stream.Message, opts ...stream.Appe
 			unknown = true
 		case errors.Is(err, stream.ErrConflict) && unknown:
 			return mine(ctx, w, m, err)
+		case errors.Is(err, context.DeadlineExceeded): // the append's own: the broker is slow to answer others before it
 		case !errors.Is(err, stream.ErrUnreachable) && !errors.Is(err, stream.ErrNoStream):
 			return seq, err
 		}

@@ -3,6 +3,7 @@ package episode_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -41,25 +42,35 @@ func result(reason string) fulfillment.Result {
 	}
 }
 
-// leaderless has no leader for a while, and nothing is stored.
-type leaderless struct {
+// idle stores nothing for a while.
+type idle struct {
 	*stream.Client
 	tries int
+	why   error
 }
 
-func (l *leaderless) Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error) {
-	if l.tries--; l.tries >= 0 {
-		return 0, stream.ErrNoStream
+func (i *idle) Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error) {
+	if i.tries--; i.tries >= 0 {
+		return 0, i.why
 	}
-	return l.Client.Append(ctx, m, opts...)
+	return i.Client.Append(ctx, m, opts...)
 }
 
-// Nor because a cluster was choosing a leader.
-func TestPutResult_NoLeader_WaitsForOne(t *testing.T) {
+// Nor because a cluster was choosing a leader, or the broker kept those waiting that
+// were to be stored before it.
+func TestPutResult_NothingStored_TriesAgain(t *testing.T) {
 	t.Parallel()
-	c := pipelinetest.Client(t)
-	if seq, err := episode.PutResult(t.Context(), &leaderless{c, 3}, result("mine"), "decided", 0); err != nil || seq != 1 {
-		t.Errorf("sequence %d, %v", seq, err)
+	for name, why := range map[string]error{
+		"no leader": stream.ErrNoStream,
+		"stalled":   fmt.Errorf("wait for turn: %w", context.DeadlineExceeded),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := pipelinetest.Client(t)
+			if seq, err := episode.PutResult(t.Context(), &idle{c, 3, why}, result("mine"), "decided", 0); err != nil || seq != 1 {
+				t.Errorf("sequence %d, %v", seq, err)
+			}
+		})
 	}
 }
 
