@@ -97,7 +97,9 @@ func (s *subscription) receive(m *nats.Msg) {
 		s.refuse(d)
 	default:
 		s.carry(d)
-		s.slots.give(d.slot)
+		if !d.abandoned { // else the slot is in use still, as far as we know
+			s.slots.give(d.slot)
+		}
 	}
 	s.broke(s.puller.done())
 }

@@ -2,11 +2,14 @@ package stream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/stream/streamtest"
 )
@@ -199,4 +202,42 @@ func TestBound_SlotsAreDeleted_GoesOnWhenTheyAreThereAgain(t *testing.T) {
 		}
 	}
 	within(t, "all handled", g.over)
+}
+
+// It asks all the time, so that the race detector sees whoever changes what it
+// asks about.
+func TestBound_HandlerOutlivesDrainTimeout_MayNotCall(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	c := connect(t, b, func(o *stream.Options) { o.DrainTimeout = 100 * time.Millisecond })
+	slotted(t, c, 1, 5*time.Second)
+	fill(t, c, 1)
+	busy, free, last := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	c.Handle("worker", 1, func(ctx context.Context, _ *stream.Delivery) error {
+		close(busy)
+		for {
+			err := guard.Ask(ctx)
+			select {
+			case <-free:
+				last <- err
+				return nil
+			default:
+				runtime.Gosched()
+			}
+		}
+	})
+	c.Bound("worker", "slots")
+	stop := start(t, c)
+	within(t, "handler runs", busy)
+	err := stop()
+	if !errors.Is(err, stream.ErrDrainTimeout) {
+		t.Errorf("Run = %v", err)
+	}
+	close(free)
+	if err := within(t, "its last question", last); !errors.Is(err, stream.ErrLeaseLost) {
+		t.Errorf("may it call: %v", err)
+	}
+	if p := b.Pending("SLOTS", "slots"); p != 1 {
+		t.Errorf("%d slots are out, want the one that its handler still uses", p)
+	}
 }

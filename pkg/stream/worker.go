@@ -37,6 +37,7 @@ type delivery struct {
 	lease           *lease
 	slot            *slot // nil: none is needed
 	told            *Delivery
+	abandoned       bool // its handler still runs; only the worker knows
 }
 
 // Value is of the delivery, or of the subscription's context.
@@ -130,7 +131,7 @@ func (s *subscription) await(d *delivery, msg *message.Message, cancel context.C
 		case <-s.abandon:
 			cancel(ErrDrainTimeout)
 			s.leases.release(d.lease)
-			d.slot = nil // it is in use still, as far as we know
+			d.abandoned = true
 			return
 		}
 	}
