@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// quiet is how long Read waits for a message that the broker promised before it
+// quiet is how often Read, where it waits for a message that the broker promised,
 // asks whether there still is one: it may have been purged meanwhile.
 const quiet = 2 * time.Second
 
@@ -110,9 +112,17 @@ func (c *Client) iterate(ctx context.Context, r reading, yield func(*Stored, err
 		return
 	}
 	defer it.Stop()
+	ctx, end := context.WithCancelCause(ctx)
 	defer context.AfterFunc(ctx, it.Stop)()
+	var turns atomic.Uint64
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer end(nil)
+	if last > 0 {
+		watching.Go(func() { end(awaitEnd(ctx, cons, &turns)) })
+	}
 	for {
-		msg, err := c.next(ctx, cons, it, last > 0)
+		msg, err := next(ctx, it, &turns)
 		if errors.Is(err, errNoMore) {
 			return
 		}
@@ -158,34 +168,53 @@ func (c *Client) dismiss(ctx context.Context, stream string, cons jetstream.Cons
 
 var errNoMore = errors.New("no more messages")
 
-// next waits for a message; where an end is expected it asks after a while
-// whether one is still to come.
-func (c *Client) next(
-	ctx context.Context, cons jetstream.Consumer, it jetstream.MessagesContext, ends bool,
-) (jetstream.Msg, error) {
+// next waits for a message. It counts a turn when it begins to wait, and one when
+// that is over.
+func next(ctx context.Context, it jetstream.MessagesContext, turns *atomic.Uint64) (jetstream.Msg, error) {
+	turns.Add(1)
+	defer turns.Add(1)
 	for {
-		var opts []jetstream.NextOpt
-		if ends { // a context of each message's own would cost more than the rest
-			opts = append(opts, jetstream.NextMaxWait(quiet))
-		}
-		msg, err := it.Next(opts...)
+		msg, err := it.Next()
 		switch {
 		case err == nil:
 			return msg, nil
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.Is(err, jetstream.ErrNoHeartbeat):
-			continue
-		case !errors.Is(err, nats.ErrTimeout):
+		case !errors.Is(err, jetstream.ErrNoHeartbeat):
 			return nil, err
+		}
+	}
+}
+
+// awaitEnd returns errNoMore when the reader waits for what will not come, or why
+// that can't be told. One look now and then costs less than a timer for each
+// message. It takes two in a row: what the broker sent before the first has come
+// by the second.
+func awaitEnd(ctx context.Context, cons jetstream.Consumer, turns *atomic.Uint64) error {
+	tick := time.NewTicker(quiet)
+	defer tick.Stop()
+	before, nothing := uint64(0), false
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		now := turns.Load()
+		waits := now%2 == 1 && now == before // and did at the last look
+		if !waits {
+			before, nothing = now, false
+			continue
 		}
 		info, err := cons.Info(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if info.NumPending == 0 && info.NumAckPending == 0 {
-			return nil, errNoMore
+		none := info.NumPending == 0
+		if none && nothing && turns.Load() == now {
+			return errNoMore
 		}
+		nothing = none
 	}
 }
 

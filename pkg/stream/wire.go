@@ -57,7 +57,11 @@ func encode(subject string, msg *message.Message, keep func(key string) bool) (*
 // the message poison. Keys of CloudEvents attributes become lower case, as the
 // standard takes no account of case and NATS does.
 func decode(subject string, raw natsgo.Header, body []byte) Stored {
-	s := Stored{Message: Message{Subject: subject, Body: body, Header: make(map[string]string, len(raw))}}
+	size := len(raw)
+	if _, ok := raw[nats.WatermillUUIDHdr]; ok {
+		size-- // it is the ID; up to eight keys take much less than nine
+	}
+	s := Stored{Message: Message{Subject: subject, Body: body, Header: make(map[string]string, size)}}
 	if at, ok := raw[hdrSchedule]; ok {
 		s.Scheduled, s.Due = true, dueOf(at)
 	}
@@ -75,11 +79,11 @@ func decode(subject string, raw natsgo.Header, body []byte) Stored {
 			s.ID = values[0]
 			continue
 		}
-		name := normalKey(key)
-		if _, twice := s.Header[name]; twice && s.Poison == nil {
+		name, before := normalKey(key), len(s.Header)
+		s.Header[name] = values[0]
+		if len(s.Header) == before && s.Poison == nil {
 			s.Poison = fmt.Errorf("%w: header %q occurs in two spellings", ErrPoison, name)
 		}
-		s.Header[name] = values[0]
 	}
 	if s.ID == "" {
 		s.ID = s.Header["ce-id"]
