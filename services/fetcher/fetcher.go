@@ -101,7 +101,7 @@ type Fetcher struct {
 
 	mu     sync.Mutex       // guards what follows
 	known  map[uint64]known // by the asset's hash
-	awaits map[string]bool  // durables for which something known waits
+	awaits map[word]bool    // durables for which something known waits
 	queues map[uint64]bool  // assets with several requests pending
 	lost   lost
 }
@@ -121,7 +121,7 @@ func New(c Config) *Fetcher {
 	c.Logger = c.Logger.WithField("service", "fetcher")
 	return &Fetcher{
 		Config: c, now: time.Now, wake: make(chan struct{}, 1), seed: maphash.MakeSeed(), began: time.Now(), room: keeps,
-		bad: map[uint64]bool{}, known: map[uint64]known{}, awaits: map[string]bool{},
+		bad: map[uint64]bool{}, known: map[uint64]known{}, awaits: map[word]bool{},
 	}
 }
 

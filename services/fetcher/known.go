@@ -62,7 +62,6 @@ func (f *Fetcher) learn(asset uint64, rows []connect.Row, l look) {
 		k.rows += f.rowHash(r)
 	}
 	f.known[asset] = k
-	f.awaits[l.durable] = l.durable != ""
 }
 
 // rests reports whether k can still be true.
@@ -103,11 +102,16 @@ func (f *Fetcher) familiar(group []sight, t *tally) bool {
 	return true
 }
 
-// prune forgets what is not listed any more.
+// prune forgets what is not listed any more, and notes for which durables the
+// rest waits.
 func (f *Fetcher) prune() {
+	clear(f.awaits)
 	for asset, k := range f.known {
-		if k.poll != f.poll {
+		switch {
+		case k.poll != f.poll:
 			delete(f.known, asset)
+		case k.awaited != 0 && k.durable != 0:
+			f.awaits[k.durable] = true
 		}
 	}
 }

@@ -57,36 +57,38 @@ func (f *Fetcher) isLost(ctx context.Context, asset, durable string, sequence ui
 	return f.lasts(asset, durable, sequence) >= lostAfter, nil
 }
 
-// floor is up to where a durable has acknowledged, as of this poll. It needs mu.
+// floor is up to where a durable has acknowledged, as of this poll. One that
+// can't be asked fails once in a poll, and counts then as one that has
+// acknowledged nothing: what it has is not taken for lost, and no other durable's
+// requests wait. It needs mu.
 func (f *Fetcher) floor(ctx context.Context, durable string) (uint64, error) {
 	if floor, known := f.lost.floors[durable]; known {
 		return floor, nil
 	}
 	state, err := f.Consumer(ctx, durable)
-	if err != nil && !errors.Is(err, stream.ErrNotFound) {
-		return 0, err
+	if errors.Is(err, stream.ErrNotFound) {
+		err = nil // it has acknowledged nothing
+	}
+	if err != nil {
+		state.AckFloor = 0
 	}
 	if f.lost.floors == nil {
 		f.lost.floors = map[string]uint64{}
 	}
-	f.lost.floors[durable] = state.AckFloor // 0 of one that is not there: it has acknowledged nothing
-	return state.AckFloor, nil
+	f.lost.floors[durable] = state.AckFloor
+	return state.AckFloor, err
 }
 
 // awaited reads the floors of the durables for which what is known waits.
-func (f *Fetcher) awaited(ctx context.Context) error {
+func (f *Fetcher) awaited(ctx context.Context, t *tally) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lost.floors = map[string]uint64{}
-	for durable, awaits := range f.awaits {
-		if !awaits {
-			continue
-		}
-		if _, err := f.floor(ctx, durable); err != nil {
-			return err
+	for durable := range f.awaits {
+		if _, err := f.floor(ctx, f.words.say(durable)); err != nil {
+			t.fail(err)
 		}
 	}
-	return nil
 }
 
 // lasts is for how long, in each poll, something has been seen of an asset. It

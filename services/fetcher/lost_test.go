@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -35,6 +36,27 @@ func TestIsLost_SameSequenceInAnotherStream_IsAnotherSuspect(t *testing.T) {
 			t.Errorf("poll %d, acknowledged by %s: lost %t, %v; want %t", i+1, c.durable, got, err, c.want)
 		}
 		now = now.Add(time.Minute)
+	}
+}
+
+// A durable without a leader takes the broker's whole timeout to say so.
+func TestIsLost_DurableThatCantBeAsked_IsAskedOncePerPoll(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	f := &Fetcher{now: time.Now, Config: Config{
+		Consumer: func(context.Context, string) (stream.ConsumerState, error) {
+			asked++
+			return stream.ConsumerState{}, errors.New("no leader")
+		},
+	}}
+	f.beginLost()
+	for i, fails := range []bool{true, false, false} {
+		if lost, err := f.isLost(t.Context(), "AS-1", "purchase", 7); lost || (err != nil) != fails {
+			t.Errorf("question %d: lost %t, %v", i, lost, err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the broker was asked %d times", asked)
 	}
 }
 

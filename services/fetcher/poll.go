@@ -26,13 +26,11 @@ func (f *Fetcher) Poll(ctx context.Context) (Poll, error) {
 	// Before the listing: an event after this sequence may be younger than the row
 	// it is compared with.
 	horizon, err := f.news(ctx)
-	if err == nil {
-		err = f.awaited(ctx)
-	}
 	if err != nil {
 		return Poll{}, fmt.Errorf("poll: %w", err)
 	}
 	t := newTally()
+	f.awaited(ctx, t)
 	l, err := f.list(ctx, t)
 	if err != nil {
 		return Poll{}, fmt.Errorf("poll: %w", err)
