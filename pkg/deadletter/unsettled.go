@@ -33,9 +33,15 @@ type Mark struct {
 	Episode  uint64
 }
 
-// Update reads what has come since the last call.
+// Update reads what has come since the last call. If it fails, the next one goes
+// on where it ended.
 func (u *Unsettled) Update(ctx context.Context, r HeadersReader) error {
 	settled := map[uint64]bool{}
+	defer func() { // also of a read that fails: its records are not read again
+		if len(settled) > 0 {
+			u.Drop(func(l Mark) bool { return settled[l.Sequence] })
+		}
+	}()
 	for m, err := range r.ReadHeaders(ctx, fulfillment.StreamDead, "", u.read+1) {
 		if err != nil {
 			return fmt.Errorf("read dead letters: %w", err)
@@ -50,9 +56,6 @@ func (u *Unsettled) Update(ctx context.Context, r HeadersReader) error {
 			episode, _ := strconv.ParseUint(m.Header[fulfillment.HeaderEpisode], 10, 64) // of what is about no request, none
 			u.letters = append(u.letters, Mark{Sequence: m.Sequence, Key: key, Stage: fulfillment.Stage(stage), Episode: episode})
 		}
-	}
-	if len(settled) > 0 {
-		u.Drop(func(l Mark) bool { return settled[l.Sequence] })
 	}
 	return nil
 }
