@@ -89,9 +89,11 @@ type Fetcher struct {
 	seed  maphash.Seed
 	began time.Time
 	room  int // bytes of rows that a poll keeps
+	looks int // rechecks, but in tests
 
 	polling   sync.Mutex // polls come one after the other
 	poll      uint8      // which one it is; it wraps
+	at        time.Time  // when it began
 	words     words
 	marks     []mark // how the streams stood in the last polls, the oldest first
 	firstHead uint64 // the first sequence of the requests' stream
@@ -120,7 +122,7 @@ func New(c Config) *Fetcher {
 	}
 	c.Logger = c.Logger.WithField("service", "fetcher")
 	return &Fetcher{
-		Config: c, now: time.Now, wake: make(chan struct{}, 1), seed: maphash.MakeSeed(), began: time.Now(), room: keeps,
+		Config: c, now: time.Now, wake: make(chan struct{}, 1), seed: maphash.MakeSeed(), began: time.Now(), room: keeps, looks: rechecks,
 		bad: map[uint64]bool{}, known: map[uint64]known{}, awaits: map[word]bool{},
 	}
 }

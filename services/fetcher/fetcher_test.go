@@ -14,6 +14,7 @@ import (
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/pipelinetest"
 	"github.com/headrace/headrace/pkg/stream"
+	"github.com/headrace/headrace/pkg/stream/streamtest"
 	"github.com/headrace/headrace/services/fetcher"
 )
 
@@ -42,7 +43,12 @@ func (b *bench) SetOldest(map[string]time.Time) {}
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{client: pipelinetest.Client(t), listing: func() {}, asking: func() {}, status: "approved"}
+	return newBenchOn(t, streamtest.Server(t))
+}
+
+func newBenchOn(t *testing.T, broker *streamtest.Broker) *bench {
+	t.Helper()
+	b := &bench{client: pipelinetest.ClientOf(t, broker), listing: func() {}, asking: func() {}, status: "approved"}
 	b.Fetcher = fetcher.New(fetcher.Config{
 		Log: b.client, Dead: deadletter.NewWriter(b.client, nil), Metrics: b, Logger: pipelinetest.Logger(), Concurrency: 8,
 		Requests: func(_ context.Context, q connect.RequestQuery, take connect.Take) error {

@@ -64,9 +64,10 @@ func (f *Fetcher) learn(asset uint64, rows []connect.Row, l look) {
 	f.known[asset] = k
 }
 
-// rests reports whether k can still be true.
+// rests reports whether k can still be true. Within a poll it says the same
+// however often it is asked: by it a row is kept, and later its asset is judged.
 func (f *Fetcher) rests(k known) bool {
-	if k.head != 0 && k.head < f.firstHead || f.now().Sub(f.began) > time.Duration(k.until)*time.Second {
+	if k.head != 0 && k.head < f.firstHead || f.at.Sub(f.began) > time.Duration(k.until)*time.Second {
 		return false
 	}
 	return k.awaited == 0 || f.lost.floors[f.words.say(k.durable)] < k.awaited
@@ -122,7 +123,8 @@ type mark struct {
 	streams [4]stream.StreamState
 }
 
-// watched are the streams that tell about assets. The requests are the first.
+// watched are the streams that tell about assets. The requests are the first,
+// the dead letters the last.
 func watched() [4]string {
 	return [4]string{fulfillment.StreamRequests, fulfillment.StreamResults, fulfillment.StreamEvents, fulfillment.StreamDead}
 }
@@ -140,10 +142,14 @@ func (f *Fetcher) news(ctx context.Context) (uint64, error) {
 	}
 	horizon := now.streams[2].Last
 	f.firstHead = now.streams[0].First
+	if n := len(f.marks); n == 0 || now.streams[3].First != f.marks[n-1].streams[3].First {
+		clear(f.bad) // a letter got too old: it may be that of a row that is still listed
+	}
 	if len(f.marks) == 0 || !now.follows(f.marks[len(f.marks)-1]) {
 		f.marks = []mark{now}
 		clear(f.known)
 		clear(f.bad)
+		clear(f.lost.now) // another stream has other sequences
 		f.unsettled = deadletter.Unsettled{}
 		return horizon, nil
 	}

@@ -23,7 +23,7 @@ import (
 type lost struct {
 	floors map[string]uint64  // of durables, as of this poll
 	now    map[string]suspect // by asset
-	before map[string]suspect // of the poll before
+	before map[string]suspect // of the poll before, or of the last that looked
 }
 
 type suspect struct {
@@ -91,8 +91,8 @@ func (f *Fetcher) awaited(ctx context.Context, t *tally) {
 	}
 }
 
-// lasts is for how long, in each poll, something has been seen of an asset. It
-// needs mu.
+// lasts is for how long, in each poll that looked, something has been seen of an
+// asset. It needs mu.
 func (f *Fetcher) lasts(asset, durable string, sequence uint64) time.Duration {
 	s, seen := f.lost.before[asset]
 	if !seen || s.durable != durable || s.sequence != sequence {
@@ -100,6 +100,17 @@ func (f *Fetcher) lasts(asset, durable string, sequence uint64) time.Duration {
 	}
 	f.lost.now[asset] = s
 	return f.now().Sub(s.since)
+}
+
+// carry keeps for the next poll what has been seen of an asset that this one does
+// not look at.
+func (f *Fetcher) carry(asset string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, seen := f.lost.before[asset]
+	if _, again := f.lost.now[asset]; seen && !again {
+		f.lost.now[asset] = s
+	}
 }
 
 // pickUp sends on what nobody has any more: a request that was acknowledged and

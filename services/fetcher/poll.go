@@ -22,7 +22,7 @@ func (f *Fetcher) Poll(ctx context.Context) (Poll, error) {
 	f.polling.Lock()
 	defer f.polling.Unlock()
 	began := f.now()
-	f.poll++
+	f.poll, f.at = f.poll+1, began
 	// Before the listing: an event after this sequence may be younger than the row
 	// it is compared with.
 	horizon, err := f.news(ctx)

@@ -21,30 +21,30 @@ const rechecks = 200
 // closeDead looks for requests that an operator was to look at and that a
 // person has finished in Connect meanwhile. Those that are listed are pending.
 func (f *Fetcher) closeDead(ctx context.Context, l *listing) error {
-	if err := f.unsettled.Update(ctx, f.Log); err != nil {
-		return err
-	}
+	err := f.unsettled.Update(ctx, f.Log)
 	seen, over := map[string]bool{}, map[uint64]bool{}
-	defer f.unsettled.Drop(func(d deadletter.Mark) bool { return over[d.Sequence] })
-	from, looked := f.turn, 0
+	from, looked, more := f.turn, 0, false
 	for _, d := range f.unsettled.Letters() {
 		asset := d.Key.Asset
-		if d.Sequence <= from || asset == "" || seen[asset] || d.Stage == fulfillment.StageDecode || l.has(f.assetHash(asset), f.keyHash(d.Key)) {
+		if asset == "" || seen[asset] || d.Stage == fulfillment.StageDecode || l.has(f.assetHash(asset), f.keyHash(d.Key)) {
 			continue // what nobody could read is an operator's, whatever it was about
 		}
-		if looked == rechecks {
-			return nil // the next poll goes on after the last
+		if later := d.Sequence > from; !later || looked == f.looks || err != nil {
+			more = more || later // the next poll goes on after the last
+			f.carry(asset)
+			continue
 		}
 		looked++
 		f.turn = d.Sequence
-		current, err := f.closeLetter(ctx, d, over)
-		if err != nil {
-			return err
+		if seen[asset], err = f.closeLetter(ctx, d, over); err != nil {
+			f.carry(asset)
 		}
-		seen[asset] = current
 	}
-	f.turn = 0
-	return nil
+	if !more {
+		f.turn = 0
+	}
+	f.unsettled.Drop(func(d deadletter.Mark) bool { return over[d.Sequence] })
+	return err
 }
 
 // closeLetter looks into the request of one letter, and reports whether that may
