@@ -70,24 +70,41 @@ func (s *subscription) follow(ctx context.Context, st nats.Status) {
 // work carries what comes until the subscription drains.
 func (s *subscription) work() {
 	for {
-		select {
-		case <-s.untaken:
+		a, now, ok := s.receive()
+		if !ok {
 			return
-		case m := <-s.puller.in:
-			s.receive(m)
+		}
+		if a.msg != nil {
+			s.handle(a, now)
 		}
 	}
 }
 
-func (s *subscription) receive(m *nats.Msg) {
-	if isStatus(m) {
-		s.broke(s.puller.hear(m))
-		return
+// receive waits for what comes and counts it, one worker at a time: counted in
+// another order, the end of an old request would come before the messages that it
+// brought, and they would pass for what was asked for just now. It returns no
+// message for a word of the broker's, and false when the subscription drains.
+func (s *subscription) receive() (a arrival, now time.Time, ok bool) {
+	s.receiving.Lock()
+	defer s.receiving.Unlock()
+	select {
+	case <-s.untaken:
+		return a, now, false
+	case m := <-s.puller.in:
+		if isStatus(m) {
+			s.broke(s.puller.hear(m))
+			return a, now, true
+		}
+		now = time.Now()
+		since, err := s.puller.take(m, now)
+		s.broke(err)
+		return arrival{m, since}, now, true
 	}
-	now := time.Now()
-	since, err := s.puller.take(m, now)
-	s.broke(err)
-	d := &delivery{from: s, msg: m, lease: s.leases.take(m.Reply, since)}
+}
+
+// handle has a message that came now carried out, or gives it back.
+func (s *subscription) handle(a arrival, now time.Time) {
+	d := &delivery{from: s, msg: a.msg, lease: s.leases.take(a.msg.Reply, a.since)}
 	switch {
 	case !s.leases.good(d.lease, now):
 		// It came too late: somebody else has it. Whatever the line did, asking

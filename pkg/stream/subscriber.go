@@ -115,6 +115,8 @@ type subscription struct {
 	// stopping is when the drain began, nil before.
 	stopping atomic.Pointer[time.Time]
 	workers  sync.WaitGroup
+	// receiving has one worker at a time take and count what comes.
+	receiving sync.Mutex
 }
 
 func newSubscription(ctx context.Context, s *Subscriber, durable string) *subscription {
