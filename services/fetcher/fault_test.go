@@ -87,7 +87,7 @@ func TestPoll_LookedAtAgainWhileListing_IsNotAskedForWithoutAName(t *testing.T) 
 	b := newBench(t)
 	b.rows = []connect.Row{row(purchase(), at(1))}
 	now, passes := time.Now(), time.Minute
-	cfg, list := b.Config, b.Config.Requests
+	cfg, list := b.Config, b.Requests
 	asked := 0
 	cfg.Requests = func(ctx context.Context, q connect.RequestQuery, take connect.Take) error {
 		if len(q.Assets) > 0 {
