@@ -29,10 +29,10 @@ func NewHand(t testing.TB, url string) *Hand {
 	return &Hand{t: t, js: js}
 }
 
-// DeleteStream deletes a stream with all that is in it.
+// DeleteStream deletes a stream with all that is in it, once it is there.
 func (h *Hand) DeleteStream(name string) {
 	h.t.Helper()
-	h.must(h.js.DeleteStream(h.t.Context(), name))
+	h.once(func() error { return h.js.DeleteStream(h.t.Context(), name) })
 }
 
 // Purge deletes what is in a stream, and leaves the stream.
@@ -51,10 +51,10 @@ func (h *Hand) DeleteMessage(name string, sequence uint64) {
 	h.must(s.DeleteMsg(h.t.Context(), sequence))
 }
 
-// DeleteConsumer deletes a durable.
+// DeleteConsumer deletes a durable, once it is there.
 func (h *Hand) DeleteConsumer(stream, durable string) {
 	h.t.Helper()
-	h.must(h.js.DeleteConsumer(h.t.Context(), stream, durable))
+	h.once(func() error { return h.js.DeleteConsumer(h.t.Context(), stream, durable) })
 }
 
 // Pause pauses a durable for a while.
@@ -92,6 +92,18 @@ func (h *Hand) MakeMemoryStream(name, subjects string) {
 	_, err := h.js.CreateStream(h.t.Context(), jetstream.StreamConfig{
 		Name: name, Subjects: []string{subjects}, Storage: jetstream.MemoryStorage,
 	})
+	h.must(err)
+}
+
+// once does something to what may be about to be made again.
+func (h *Hand) once(do func() error) {
+	h.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	err := do()
+	for deadline := time.Now().Add(time.Minute); err != nil && time.Now().Before(deadline); err = do() {
+		<-tick.C
+	}
 	h.must(err)
 }
 
