@@ -215,6 +215,9 @@ func (p *pipeline) commit(m jetstream.Msg) error {
 	}
 	key := r.Key()
 	received, err := p.events.GetLastMsgForSubject(p.ctx, key.EventFilter())
+	for errors.Is(err, jetstream.ErrMsgNotFound) && p.ctx.Err() == nil { // it overtook open, which stores it in a moment
+		received, err = p.events.GetLastMsgForSubject(p.ctx, key.EventFilter())
+	}
 	if err != nil {
 		return err
 	}
