@@ -188,7 +188,7 @@ func TestStart_Loopback_WarnsOfNothing(t *testing.T) {
 func TestReadAccess_OtherUsersDirectory_IsPermission(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
-		t.Skip("root may read everything")
+		t.Skip("root may read every directory, so none is refused: run the tests as another user")
 	}
 	dir := filepath.Join(t.TempDir(), "theirs")
 	if err := os.Mkdir(dir, 0); err != nil {

@@ -21,7 +21,7 @@ import (
 func TestRelease_BesideToday_OneBroker(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("builds a release")
+		t.Skip("builds a release from its commit, which takes minutes: not with -short")
 	}
 	for _, version := range releases(t) {
 		t.Run(version, func(t *testing.T) {

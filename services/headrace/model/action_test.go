@@ -72,7 +72,7 @@ func (w *world) create(t *rapid.T) {
 			}
 		}
 		if pending >= mostPending {
-			t.Skip("enough")
+			t.Skip("the subscription has enough pending: another action is drawn")
 		}
 		order.Type = rapid.SampledFrom([]string{"change", "suspend", "resume", "change", "cancel"}).Draw(t, "type")
 	}
@@ -118,7 +118,7 @@ func (w *world) let(t *rapid.T, r *run) {
 
 func (w *world) room(t *rapid.T) {
 	if len(w.runs) >= mostRuns {
-		t.Skip("too much under way")
+		t.Skip("enough runs are under way: another action is drawn")
 	}
 }
 
