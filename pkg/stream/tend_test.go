@@ -49,7 +49,21 @@ func tend(t *testing.T, top stream.Topology, how stream.Tending) *tended {
 	return w
 }
 
-// until waits for what Tend tells.
+// told is what Tend has told so far; it goes on looking.
+func (w *tended) told() (found, mended []stream.Fault, looks int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.found), slices.Clone(w.mended), w.looks
+}
+
+// moreLooks waits until Tend has looked n times more at least.
+func (w *tended) moreLooks(t *testing.T, n int) {
+	t.Helper()
+	_, _, before := w.told()
+	w.until(t, "more looks", func() bool { return w.looks >= before+n })
+}
+
+// until waits for what Tend tells. Reached is called with mu held.
 func (w *tended) until(t *testing.T, what string, reached func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
@@ -61,7 +75,8 @@ func (w *tended) until(t *testing.T, what string, reached func() bool) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not reached: %s; found %v, mended %v", what, w.found, w.mended)
+			found, mended, _ := w.told()
+			t.Fatalf("not reached: %s; found %v, mended %v", what, found, mended)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -124,9 +139,10 @@ func TestTend_ConsumerChanged_IsChangedBack(t *testing.T) {
 		got.FilterSubject+strings.Join(got.FilterSubjects, "") != "work.>" || got.MaxRequestBatch != 0 {
 		t.Errorf("consumer = %+v", got)
 	}
+	_, mended, _ := w.told()
 	for _, part := range []string{"ack_wait is 1s, declared 5s", "max_ack_pending", "max_deliver", "filter_subject"} {
-		if !strings.Contains(w.mended[0].Detail, part) {
-			t.Errorf("%q does not say %s", w.mended[0].Detail, part)
+		if !strings.Contains(mended[0].Detail, part) {
+			t.Errorf("%q does not say %s", mended[0].Detail, part)
 		}
 	}
 }
@@ -147,10 +163,10 @@ func TestTend_ConsumerPaused_IsToldAndLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.until(t, "the pause is told", func() bool { return len(w.found) == 1 && w.found[0].Kind == stream.Paused })
-	looks := w.looks
-	w.until(t, "more looks", func() bool { return w.looks > looks+3 })
-	if got := consumerConfig(t, w.broker.JetStream()); got.PauseUntil == nil || len(w.mended) > 0 {
-		t.Errorf("pause until %v, mended %v", got.PauseUntil, w.mended)
+	w.moreLooks(t, 4)
+	_, mended, _ := w.told()
+	if got := consumerConfig(t, w.broker.JetStream()); got.PauseUntil == nil || len(mended) > 0 {
+		t.Errorf("pause until %v, mended %v", got.PauseUntil, mended)
 	}
 }
 
@@ -186,8 +202,7 @@ func TestTend_StreamDeclaredByALaterProcess_IsLeftAlone(t *testing.T) {
 	later.Streams[0].MaxAge = time.Hour
 	apply(t, connect(t, w.broker), later)
 	w.until(t, "it is told", func() bool { return len(w.found) == 1 && w.found[0].Kind == stream.Foreign })
-	looks := w.looks
-	w.until(t, "more looks", func() bool { return w.looks > looks+3 })
+	w.moreLooks(t, 4)
 	if got := streamConfig(t, w.broker); got.MaxAge != time.Hour {
 		t.Errorf("max age is %s", got.MaxAge)
 	}
@@ -299,8 +314,7 @@ func TestTend_EventsDeleted_GoOnBeyondWhatWasSeen(t *testing.T) {
 	if _, err := w.client.Append(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
-	looks := w.looks
-	w.until(t, "it was seen", func() bool { return w.looks > looks+1 })
+	w.moreLooks(t, 2) // it was seen
 	if err := w.broker.JetStream().DeleteStream(t.Context(), fulfillment.StreamEvents); err != nil {
 		t.Fatal(err)
 	}
