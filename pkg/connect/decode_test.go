@@ -1,10 +1,13 @@
 package connect
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -168,17 +171,47 @@ func TestDecodeTierRequest_Setup(t *testing.T) {
 
 func TestRow_Decode_KeepsWhatIsReadable(t *testing.T) {
 	t.Parallel()
-	row := decodeRow(json.RawMessage(`{"id":5,"type":"purchase","status":"pending","asset":"AS-1","created":"2026-01-01T00:00:00Z"}`))
+	row := decodeRow[requestRow](json.RawMessage(`{"id":5,"type":"purchase","status":"pending","asset":"AS-1","created":"2026-01-01T00:00:00Z"}`))
 	if row.ID != "5" || row.Type != "purchase" || row.Err == nil || row.Created.IsZero() {
 		t.Errorf("got %+v", row)
 	}
 	for _, raw := range []string{`null`, `7`, `[]`, `"x"`, `{}`} {
-		if row := decodeRow(json.RawMessage(raw)); row.Err == nil || string(row.Raw) != raw {
+		if row := decodeRow[requestRow](json.RawMessage(raw)); row.Err == nil || string(row.Raw) != raw {
 			t.Errorf("%s: got %+v", raw, row)
 		}
 	}
-	row = decodeTierRow(readTestdata(t, "tier_setup.json"))
+	row = decodeRow[tierRow](readTestdata(t, "tier_setup.json"))
 	if row.Err != nil || row.AssetID != "TC-220-330-440" || row.ProductID != "PRD-310-220-130" || row.Created.Day() != 5 {
 		t.Errorf("got %+v", row)
 	}
 }
+
+// A page is read in one go where it can be, and row by row where it can't: the
+// rows are the same.
+func TestRows_OfPage_AreThoseDecodedOneByOne(t *testing.T) {
+	t.Parallel()
+	modern, old := readTestdata(t, "purchase.json"), readTestdata(t, "change_old.json")
+	for _, rows := range [][][]byte{{modern, modern}, {modern, old}, {[]byte(`null`), modern}, {modern, []byte(`{"id":"PR-1","id":"PR-2"}`)}, {}} {
+		page := slices.Concat([]byte("[\n "), bytes.Join(rows, []byte(" , ")), []byte(" ]\n"))
+		got, err := decodeRows[requestRow](page)
+		if err != nil || len(got) != len(rows) {
+			t.Fatalf("%d rows of %d, %v", len(got), len(rows), err)
+		}
+		for i, raw := range rows {
+			want := decodeRow[requestRow](bytes.TrimSpace(raw))
+			if diff := cmp.Diff(want, got[i], cmp.Comparer(sameText)); diff != "" {
+				t.Error(diff)
+			}
+		}
+	}
+	for _, page := range []string{``, `{}`, `7`, `[`, `[{}`, `[{}] x`} {
+		if rows, err := decodeRows[requestRow]([]byte(page)); err == nil {
+			t.Errorf("%s: %d rows", page, len(rows))
+		}
+	}
+	if rows, err := decodeRows[requestRow]([]byte(`null`)); err != nil || len(rows) != 0 {
+		t.Errorf("no list: %v, %v", rows, err)
+	}
+}
+
+func sameText(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) }

@@ -8,15 +8,17 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/headrace/headrace/pkg/fastjson"
 )
 
-// decodeTolerant decodes data into the struct that dst points to. The plain
+// decodeTolerant decodes data into the zero struct that dst points to. The plain
 // decoder serves what Connect sends today; only where it stumbles over a kind
 // of value (a number for an id, "" for an object, "False" for a boolean) is the
 // value fitted to the struct and decoded again. On an error dst holds what was
 // readable.
 func decodeTolerant(data []byte, dst any) error {
-	err := json.Unmarshal(data, dst)
+	err := fastjson.Unmarshal(data, dst)
 	if kind := (*json.UnmarshalTypeError)(nil); err == nil || !errors.As(err, &kind) {
 		return err
 	}

@@ -1,10 +1,14 @@
 package connect
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func seeds(f *testing.F, names ...string) {
@@ -17,14 +21,35 @@ func seeds(f *testing.F, names ...string) {
 	}
 }
 
+// sameRows compares a page of which data is a row with what encoding/json makes of
+// that row.
+func sameRows[T readRow](t *testing.T, data []byte) {
+	t.Helper()
+	rows, err := decodeRows[T](slices.Concat([]byte(`[`), data, []byte(`]`)))
+	if err != nil || len(rows) != 1 {
+		return
+	}
+	if got, want := rows[0], decodeRow[T](bytes.TrimSpace(data)); cmp.Diff(want, got, cmp.Comparer(sameText)) != "" {
+		t.Fatalf("%s became %+v, want %+v", data, got, want)
+	}
+}
+
 // What decodes has its required fields, and survives being written and read.
 func FuzzDecodeRequest(f *testing.F) {
 	seeds(f, "purchase.json", "change_old.json")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_ = decodeRow(data)
+		sameRows[requestRow](t, data)
 		r, err := DecodeRequest(data)
 		if err != nil {
 			return
+		}
+		type plain Request
+		var want plain
+		if json.Unmarshal(data, &want) == nil { // nothing had to be fitted
+			want.Asset.Tiers.settle()
+			if diff := cmp.Diff(Request(want), *r); diff != "" {
+				t.Fatalf("%s: %s", data, diff)
+			}
 		}
 		if r.ID == "" || r.Type == "" || r.Status == "" || r.Asset.ID == "" || r.Asset.Product.ID == "" || !json.Valid(data) {
 			t.Fatalf("incomplete: %s", data)
@@ -43,7 +68,7 @@ func FuzzDecodeRequest(f *testing.F) {
 func FuzzDecodeTierRequest(f *testing.F) {
 	seeds(f, "tier_setup.json")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_ = decodeTierRow(data)
+		sameRows[tierRow](t, data)
 		r, err := DecodeTierRequest(data)
 		if err != nil {
 			return

@@ -23,7 +23,7 @@ const (
 // walkRows reads a list whose rows may leave it meanwhile, and hands each page to
 // take with the total that the server told last, -1 where it tells none. A row
 // that stays is met, some more than once. It ends with take's error.
-func (c *Client) walkRows(ctx context.Context, path string, filter Filter, decode func(json.RawMessage) Row, take Take) error {
+func (c *Client) walkRows(ctx context.Context, path string, filter Filter, decode decoder, take Take) error {
 	to := location{path: path, route: path}
 	if _, refused := c.refusedOrder.Load(path); refused {
 		return c.walkRowsBy(ctx, to, filter, orderLoose, decode, take)
@@ -40,13 +40,16 @@ func (c *Client) walkRows(ctx context.Context, path string, filter Filter, decod
 	return looseErr
 }
 
+// decoder reads a page of a list.
+type decoder func(page []byte) ([]Row, error)
+
 // Take is given a page of a list. An error ends the reading.
 type Take func(rows []Row, total int) error
 
-func (c *Client) walkRowsBy(ctx context.Context, to location, filter Filter, order string, decode func(json.RawMessage) Row, take Take) error {
+func (c *Client) walkRowsBy(ctx context.Context, to location, filter Filter, order string, decode decoder, take Take) error {
 	var stop error
 	total := -1
-	read := c.fetcher(to, filter, order)
+	read := c.fetcher(to, filter, order, decode)
 	fetch := func(ctx context.Context, limit, offset int) (page, error) {
 		if stop != nil {
 			return page{}, stop
@@ -56,11 +59,9 @@ func (c *Client) walkRowsBy(ctx context.Context, to location, filter Filter, ord
 		return p, err
 	}
 	seen := map[string]bool{} // where no total is told, what is new tells the end
-	add := func(raws []json.RawMessage) (fresh int) {
-		rows := make([]Row, len(raws))
-		for i, raw := range raws {
-			rows[i] = decode(raw)
-			if key := keyOf(rows[i]); total < 0 && !seen[key] {
+	add := func(rows []Row) (fresh int) {
+		for i := 0; i < len(rows) && total < 0; i++ {
+			if key := keyOf(rows[i]); !seen[key] {
 				seen[key] = true
 				fresh++
 			}
@@ -86,7 +87,7 @@ func keyOf(r Row) string {
 
 // listRows is walkRows for who wants all rows at once, each once, by creation,
 // then id.
-func (c *Client) listRows(ctx context.Context, path string, filter Filter, decode func(json.RawMessage) Row) ([]Row, error) {
+func (c *Client) listRows(ctx context.Context, path string, filter Filter, decode decoder) ([]Row, error) {
 	var rows []Row
 	index := make(map[string]int)
 	err := c.walkRows(ctx, path, filter, decode, func(page []Row, _ int) error {
@@ -114,18 +115,18 @@ func (c *Client) listRows(ctx context.Context, path string, filter Filter, decod
 func listAll[T any](ctx context.Context, c *Client, to location, filter Filter) ([]T, error) {
 	var raws []json.RawMessage
 	seen := make(map[string]bool)
-	add := func(page []json.RawMessage) (fresh int) {
-		for _, raw := range page {
-			if seen[string(raw)] {
+	add := func(page []Row) (fresh int) {
+		for _, row := range page {
+			if seen[string(row.Raw)] {
 				continue
 			}
-			seen[string(raw)] = true
-			raws = append(raws, raw)
+			seen[string(row.Raw)] = true
+			raws = append(raws, row.Raw)
 			fresh++
 		}
 		return fresh
 	}
-	if err := collect(ctx, c.settings.pageSize, c.fetcher(to, filter, ""), add); err != nil {
+	if err := collect(ctx, c.settings.pageSize, c.fetcher(to, filter, "", splitRows), add); err != nil {
 		return nil, err
 	}
 	return decodeRaws[T](to, raws)
@@ -150,7 +151,7 @@ func decodeRaws[T any](to location, raws []json.RawMessage) ([]T, error) {
 }
 
 // fetcher reads pages of the list at to.
-func (c *Client) fetcher(to location, filter Filter, order string) fetchFunc {
+func (c *Client) fetcher(to location, filter Filter, order string, decode decoder) fetchFunc {
 	return func(ctx context.Context, limit, offset int) (page, error) {
 		to, err := to.with(filter, order, limit, offset)
 		if err != nil {
@@ -161,12 +162,11 @@ func (c *Client) fetcher(to location, filter Filter, order string) fetchFunc {
 		if err != nil {
 			return page{}, err
 		}
-		var p page
-		if err := json.Unmarshal(body, &p.rows); err != nil {
+		rows, err := decode(body)
+		if err != nil {
 			return page{}, fmt.Errorf("GET %s: decode list: %w", to.path, err)
 		}
-		p.total = contentTotal(header.Get("Content-Range"))
-		return p, nil
+		return page{rows: rows, total: contentTotal(header.Get("Content-Range"))}, nil
 	}
 }
 

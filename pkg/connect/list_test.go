@@ -35,7 +35,7 @@ func (l *fakeList) fetch(_ context.Context, limit, offset int) (page, error) {
 		p.total = -1
 	}
 	for _, id := range l.ids[from:to] {
-		p.rows = append(p.rows, json.RawMessage(strconv.Itoa(id)))
+		p.rows = append(p.rows, Row{Raw: json.RawMessage(strconv.Itoa(id))})
 	}
 	return p, nil
 }
@@ -43,10 +43,10 @@ func (l *fakeList) fetch(_ context.Context, limit, offset int) (page, error) {
 // collector is what add of collect does, for bare numbers.
 type collector map[string]bool
 
-func (c collector) add(rows []json.RawMessage) (fresh int) {
+func (c collector) add(rows []Row) (fresh int) {
 	for _, r := range rows {
-		if !c[string(r)] {
-			c[string(r)] = true
+		if !c[string(r.Raw)] {
+			c[string(r.Raw)] = true
 			fresh++
 		}
 	}
@@ -54,7 +54,7 @@ func (c collector) add(rows []json.RawMessage) (fresh int) {
 }
 
 // forward pages as every official client does.
-func forward(ctx context.Context, limit int, fetch fetchFunc, add func([]json.RawMessage) int) error {
+func forward(ctx context.Context, limit int, fetch fetchFunc, add func([]Row) int) error {
 	for offset := 0; ; {
 		p, err := fetch(ctx, limit, offset)
 		if err != nil || len(p.rows) == 0 {
@@ -114,7 +114,7 @@ func TestCollect_MovingWindow_LosesNoRowThatStays(t *testing.T) {
 // while they are handled.
 func TestCollect_ForwardPaging_LosesHalf(t *testing.T) {
 	t.Parallel()
-	run := func(read func(context.Context, int, fetchFunc, func([]json.RawMessage) int) error) (handled int) {
+	run := func(read func(context.Context, int, fetchFunc, func([]Row) int) error) (handled int) {
 		l := &fakeList{most: 100}
 		for i := range 1000 {
 			l.ids = append(l.ids, i)
@@ -168,7 +168,7 @@ func TestCollect_ServerIgnoresOffset_Ends(t *testing.T) {
 	reads := 0
 	fetch := func(context.Context, int, int) (page, error) {
 		reads++
-		return page{rows: []json.RawMessage{[]byte(`1`), []byte(`2`)}, total: -1}, nil
+		return page{rows: []Row{{Raw: []byte(`1`)}, {Raw: []byte(`2`)}}, total: -1}, nil
 	}
 	got := collector{}
 	if err := collect(t.Context(), 100, fetch, got.add); err != nil || len(got) != 2 || reads != 3 {

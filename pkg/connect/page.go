@@ -1,14 +1,11 @@
 package connect
 
-import (
-	"context"
-	"encoding/json"
-)
+import "context"
 
 // page is a part of a list, and how many rows the list had then; -1 where the
 // server did not say.
 type page struct {
-	rows  []json.RawMessage
+	rows  []Row
 	total int
 }
 
@@ -24,7 +21,7 @@ type fetchFunc func(ctx context.Context, limit, offset int) (page, error)
 // towards row 0, so it is met on a page that is still to come. Pages overlap by
 // a tenth, so that a few rows may also enter at their old place between two
 // reads (a request whose inquiry was answered).
-func collect(ctx context.Context, limit int, fetch fetchFunc, add func([]json.RawMessage) int) error {
+func collect(ctx context.Context, limit int, fetch fetchFunc, add func([]Row) int) error {
 	first, err := fetch(ctx, limit, 0)
 	if err != nil {
 		return err
@@ -44,7 +41,7 @@ func collect(ctx context.Context, limit int, fetch fetchFunc, add func([]json.Ra
 
 // descend reads the rows below end in pages of size, from the last to the
 // first.
-func descend(ctx context.Context, size, end int, fetch fetchFunc, add func([]json.RawMessage) int) error {
+func descend(ctx context.Context, size, end int, fetch fetchFunc, add func([]Row) int) error {
 	for end > 0 {
 		offset := max(0, end-size)
 		p, err := fetch(ctx, size, offset)
@@ -70,7 +67,7 @@ func descend(ctx context.Context, size, end int, fetch fetchFunc, add func([]jso
 
 // probe finds the end of a list whose server does not tell the total: an empty
 // page, or one without news from a server that does not know offsets.
-func probe(ctx context.Context, size int, fetch fetchFunc, add func([]json.RawMessage) int) (end int, err error) {
+func probe(ctx context.Context, size int, fetch fetchFunc, add func([]Row) int) (end int, err error) {
 	for end = size; ; {
 		p, err := fetch(ctx, size, end)
 		if err != nil {

@@ -26,14 +26,14 @@ type Approval struct {
 // List returns the rows that q selects, by creation, then id. Rows that leave
 // the selection while the pages are read do not make it lose others.
 func (s *RequestsService) List(ctx context.Context, q RequestQuery) ([]Row, error) {
-	return s.client.listRows(ctx, "/requests", requestFilter(q), decodeRow)
+	return s.client.listRows(ctx, "/requests", requestFilter(q), decodeRows[requestRow])
 }
 
 // Walk is List for lists that are too long to be held: each page goes to take as
 // it is read, newest rows first but for the first page, and some rows come more
 // than once.
 func (s *RequestsService) Walk(ctx context.Context, q RequestQuery, take Take) error {
-	return s.client.walkRows(ctx, "/requests", requestFilter(q), decodeRow, take)
+	return s.client.walkRows(ctx, "/requests", requestFilter(q), decodeRows[requestRow], take)
 }
 
 func requestFilter(q RequestQuery) Filter {

@@ -15,12 +15,12 @@ type TierRequestsService struct{ client *Client }
 
 // List is RequestsService.List for tier configuration requests.
 func (s *TierRequestsService) List(ctx context.Context, q RequestQuery) ([]Row, error) {
-	return s.client.listRows(ctx, "/tier/config-requests", tierFilter(q), decodeTierRow)
+	return s.client.listRows(ctx, "/tier/config-requests", tierFilter(q), decodeRows[tierRow])
 }
 
 // Walk is RequestsService.Walk for tier configuration requests.
 func (s *TierRequestsService) Walk(ctx context.Context, q RequestQuery, take Take) error {
-	return s.client.walkRows(ctx, "/tier/config-requests", tierFilter(q), decodeTierRow, take)
+	return s.client.walkRows(ctx, "/tier/config-requests", tierFilter(q), decodeRows[tierRow], take)
 }
 
 func tierFilter(q RequestQuery) Filter {

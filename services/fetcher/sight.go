@@ -1,6 +1,7 @@
 package fetcher
 
 import (
+	"bytes"
 	"cmp"
 	"hash/maphash"
 	"iter"
@@ -110,6 +111,7 @@ func (l *listing) keep(s sight, row connect.Row) {
 		l.names[s.asset] = row.AssetID
 		return
 	}
+	row.Raw = bytes.Clone(row.Raw) // it would keep all of its page
 	l.kept[s.row] = row
 	l.room -= len(row.Raw)
 }

@@ -19,7 +19,7 @@ func arrows() map[string]string {
 	decider := "pkg/fulfillment pkg/processor pkg/vendorapi" // a type's service knows neither Connect nor the streams
 	return map[string]string{
 		// What we speak of, and what needs nothing of ours.
-		"pkg/broker": "pkg/fulfillment", "pkg/config": "", "pkg/failpoint": "", "pkg/fulfillment": "", "pkg/guard": "", "pkg/redact": "", "pkg/simfault": "", "pkg/telemetry": "",
+		"pkg/broker": "pkg/fulfillment", "pkg/config": "", "pkg/failpoint": "", "pkg/fastjson": "", "pkg/fulfillment": "", "pkg/guard": "", "pkg/redact": "", "pkg/simfault": "", "pkg/telemetry": "",
 		"schemas": "pkg/fulfillment", "schemas/breaking": "", "schemas/gen": "pkg/fulfillment pkg/stream schemas",
 		// How others read our events.
 		"pkg/events": "pkg/fulfillment",
@@ -28,7 +28,7 @@ func arrows() map[string]string {
 		"pkg/upstream/board": "pkg/fulfillment pkg/stream pkg/upstream",
 		"pkg/slots":          "pkg/fulfillment pkg/stream",
 		// The three others that we talk to, each known to one package.
-		"pkg/connect":            "pkg/guard pkg/upstream",
+		"pkg/connect":            "pkg/fastjson pkg/guard pkg/upstream",
 		"pkg/stream":             "pkg/failpoint pkg/fulfillment pkg/guard",
 		"pkg/stream/stockreader": "",
 		"pkg/stream/streamtest":  "",
@@ -78,6 +78,7 @@ func homes() map[string][2]string {
 		"github.com/nats-io/nats.go":         {"pkg/stream", "pkg/stream pkg/broker services/headrace/bench"},
 		"github.com/nats-io/nats-server":     {"pkg/broker pkg/stream/streamtest", "pkg/stream pkg/broker services/headrace/bench"},
 		"github.com/ThreeDotsLabs/watermill": {"pkg/stream", "pkg/stream services/headrace/bench"}, // and -nats
+		"github.com/go-json-experiment/json": {"pkg/fastjson", "pkg/fastjson"},
 	}
 }
 
