@@ -3,6 +3,7 @@ package processor_test
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,6 +32,7 @@ type gated struct {
 	bench
 	log             *counted
 	vendor, connect *upstream.Upstream
+	second          *upstream.Upstream // another vendor, of other requests
 	statuses        int
 }
 
@@ -40,6 +42,7 @@ func newGated(t *testing.T) *gated {
 	g := &gated{
 		bench: bench{client: client, answer: approve}, log: &counted{Client: client},
 		vendor: upstream.New(upstream.Options{}), connect: upstream.New(upstream.Options{}),
+		second: upstream.New(upstream.Options{}),
 	}
 	g.Processor = processor.New(processor.Config{
 		Service: "purchase", Decider: &g.bench, Log: g.log, Dead: deadletter.NewWriter(client, nil),
@@ -50,7 +53,7 @@ func newGated(t *testing.T) *gated {
 			g.statuses++
 			return "pending", nil
 		},
-		Connect: g.connect, Metrics: noMetrics{}, Logger: pipelinetest.Logger(),
+		Connect: g.connect, Upstreams: []*upstream.Upstream{g.vendor, g.second}, Metrics: noMetrics{}, Logger: pipelinetest.Logger(),
 	})
 	return g
 }
@@ -150,4 +153,37 @@ func TestHandle_ConnectPaused_HoldsUpOnlyWhatComesAgain(t *testing.T) {
 	if _, closed := upstream.ClosedUntil(g.Handle(t.Context(), d)); !closed || g.calls != 1 || g.log.reads.Load() != before {
 		t.Errorf("closed %v, asked %d times, %d reads", closed, g.calls, g.log.reads.Load()-before)
 	}
+}
+
+func TestRoom_ManyRest_OnlyForTheProbe(t *testing.T) {
+	t.Parallel()
+	g := newGated(t)
+	d := pipelinetest.Open(t, g.client, key(), pipelinetest.Request(t, key(), ""))
+	d.Attempt = 2 // which nothing is read for
+	room := func(when string, want int) {
+		t.Helper()
+		if got := g.Room(); got != want {
+			t.Errorf("%s: room for %d, want %d", when, got, want)
+		}
+	}
+	paused(g.vendor, 1, time.Hour)
+	paused(g.second, 1, time.Hour)
+	for n := range 1000 {
+		if n%333 == 0 {
+			room("few rest", math.MaxInt)
+		}
+		if _, closed := upstream.ClosedUntil(g.Handle(t.Context(), d)); !closed {
+			t.Fatal("it was not put off")
+		}
+	}
+	room("many rest", 0)
+	paused(g.vendor, 2, 0)
+	room("the pause of one is over", 1)
+	opened(g.second, 2)
+	room("the other one is open", math.MaxInt)
+	paused(g.second, 3, time.Hour)
+	paused(g.vendor, 3, time.Hour)
+	room("both are paused", 0)
+	opened(g.vendor, 4)
+	room("open", math.MaxInt)
 }

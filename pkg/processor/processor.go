@@ -60,6 +60,9 @@ type Config struct {
 	Logger   *logrus.Entry
 	// Connect, which may be nil, is whom Status asks.
 	Connect *upstream.Upstream
+	// Upstreams are all whom the service's requests may need, see Upstreams; none is
+	// not known, or that some need nobody.
+	Upstreams []*upstream.Upstream
 	// Most, if not nil, is how many requests may be in flight at one upstream; 0 is
 	// no bound.
 	Most func() int
@@ -71,19 +74,21 @@ type Config struct {
 
 // Processor runs one type service. Its Handle is safe for concurrent use.
 type Processor struct {
-	service  string
-	decider  Decider
-	profiles Profiles
-	log      Log
-	dead     *deadletter.Writer
-	status   Status
-	metrics  Recorder
-	logger   *logrus.Entry
-	connect  *upstream.Upstream
-	most     func() int
-	tries    *tries
-	maxWait  time.Duration
-	now      func() time.Time
+	service   string
+	decider   Decider
+	profiles  Profiles
+	log       Log
+	dead      *deadletter.Writer
+	status    Status
+	metrics   Recorder
+	logger    *logrus.Entry
+	connect   *upstream.Upstream
+	most      func() int
+	upstreams []*upstream.Upstream
+	resting   resting
+	tries     *tries
+	maxWait   time.Duration
+	now       func() time.Time
 }
 
 // New returns a Processor.
@@ -100,7 +105,7 @@ func New(c Config) *Processor {
 	return &Processor{
 		service: c.Service, decider: c.Decider, profiles: c.Profiles, log: c.Log, dead: c.Dead, status: c.Status,
 		metrics: c.Metrics, logger: c.Logger.WithField("service", c.Service), maxWait: c.MaxWait, now: c.Now,
-		connect: c.Connect, most: c.Most, tries: newTries(),
+		connect: c.Connect, upstreams: c.Upstreams, most: c.Most, tries: newTries(),
 	}
 }
 

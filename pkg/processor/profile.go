@@ -78,6 +78,30 @@ func (p *Profile) Policy(t fulfillment.Type) Policy {
 	}
 }
 
+// Upstreams are whom the requests of the types may need, by these profiles; none
+// if there is one that needs nobody.
+func Upstreams(profiles []*Profile, types ...fulfillment.Type) []*upstream.Upstream {
+	var all []*upstream.Upstream
+	for _, p := range profiles {
+		for _, t := range types {
+			u := p.upstream(t)
+			if u == nil {
+				return nil
+			}
+			all = append(all, u)
+		}
+	}
+	return all
+}
+
+// upstream is whom a request of type t needs, nil if nobody.
+func (p *Profile) upstream(t fulfillment.Type) *upstream.Upstream {
+	if p.Manual || p.Decider != nil || p.Policy(t) != PolicyCall {
+		return nil
+	}
+	return p.Upstream
+}
+
 // Profiles chooses the profile of a request. An error is one that a person must
 // mend, and holds the request.
 type Profiles func(w *Work) (*Profile, error)

@@ -31,6 +31,8 @@ type Options struct {
 	// Observe is told of each call when it has ended; see
 	// vendorapi.WithObserver.
 	Observe func(endpoint, method, route string, status int, d time.Duration)
+	// Made, which may be nil, is told of each profile.
+	Made func(*processor.Profile)
 	// Instead, if set, takes the place of every vendor: no call is made and no
 	// secret read.
 	Instead processor.Vendor
@@ -63,6 +65,11 @@ func (s *Set) Profiles(o Options) (processor.Profiles, error) {
 	}
 	if err := b.secrets.faults.joined(); err != nil {
 		return nil, err
+	}
+	if o.Made != nil {
+		for _, p := range made {
+			o.Made(p)
+		}
 	}
 	return func(w *processor.Work) (*processor.Profile, error) {
 		i, err := s.choose(w.Key.Product, environmentOf(w))

@@ -44,7 +44,7 @@ func (s *subscription) loop(ctx context.Context) {
 			if !s.puller.bound() {
 				s.bind(ctx)
 			}
-			if s.slots != nil { // what is kept without use goes back, whether bound or not
+			if s.slots != nil || s.cfg.Room != nil { // slots that are kept without use go back, whether bound or not; there may be room again
 				s.broke(s.puller.more())
 			}
 		}

@@ -39,6 +39,8 @@ type puller struct {
 	turns bool
 	// slots, if not nil, bound size.
 	slots *slots
+	// room, if not nil, bounds what is asked for at once.
+	room func() int
 	// in takes what comes, from one binding after the other.
 	in chan *nats.Msg
 
@@ -150,6 +152,9 @@ func (p *puller) pull() error {
 		size = min(size, p.slots.keep(p.credit+p.busy))
 	}
 	free := size - p.credit - p.busy
+	if p.room != nil {
+		free = min(free, p.room()-p.credit)
+	}
 	if p.inbox == nil || p.leaving || free <= 0 || (p.credit > 0 && (p.turns || free < max(1, size/8))) {
 		return nil
 	}

@@ -22,6 +22,7 @@ type handlerSpec struct {
 	concurrency int
 	handle      Handler
 	slots       string
+	room        func() int
 }
 
 // Handle makes h carry out the messages of a durable, at most concurrency at a
@@ -43,6 +44,19 @@ func (c *Client) Bound(durable, slots string) {
 	for i := range c.handlers {
 		if c.handlers[i].durable == durable {
 			c.handlers[i].slots = slots
+		}
+	}
+}
+
+// Within has no more messages of a durable asked for at once than there is room
+// for; see SubscriberConfig. What the handler could only put off stays with the
+// broker then, where it costs nothing. It comes after Handle and before Run.
+func (c *Client) Within(durable string, room func() int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.handlers {
+		if c.handlers[i].durable == durable {
+			c.handlers[i].room = room
 		}
 	}
 }
@@ -101,7 +115,7 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 	var inFlight atomic.Int64
 	for _, h := range specs {
-		sub := NewSubscriber(c, SubscriberConfig{Concurrency: h.concurrency, Slots: h.slots})
+		sub := NewSubscriber(c, SubscriberConfig{Concurrency: h.concurrency, Slots: h.slots, Room: h.room})
 		router.AddConsumerHandler(h.durable, h.durable, sub, c.consume(h.handle, &inFlight)) //nolint:contextcheck // it comes in the message
 	}
 	if err := router.Run(ctx); err != nil {

@@ -21,6 +21,9 @@ type SubscriberConfig struct {
 	// Slots, if set, is a durable with as many messages as may be in hand over
 	// all processes: a message is asked for only with one of them in hand.
 	Slots string
+	// Room, if set, is how many messages may be asked for at once: 0 is none for
+	// now. It is asked whenever one is done with, and some times a second.
+	Room func() int
 	// turns has the broker serve all processes in turn, however much each wants.
 	turns bool
 }
@@ -128,7 +131,7 @@ func newSubscription(ctx context.Context, s *Subscriber, durable string) *subscr
 		untaken: make(chan struct{}), abandon: make(chan struct{}),
 	}
 	sub.leases = leases{nc: s.client.nc, heard: sub.heardByMost}
-	sub.puller = puller{nc: s.client.nc, size: n, in: make(chan *nats.Msg, 2*n+256), longest: pullExpires, turns: s.cfg.turns}
+	sub.puller = puller{nc: s.client.nc, size: n, in: make(chan *nats.Msg, 2*n+256), longest: pullExpires, turns: s.cfg.turns, room: s.cfg.Room}
 	return sub
 }
 

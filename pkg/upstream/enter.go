@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -104,6 +105,20 @@ func (u *Upstream) Closed(who string) error {
 		return nil
 	}
 	return u.refused(err)
+}
+
+// Room is how many requests it is worth to have come for the upstream: none while
+// nobody calls it, one when that one may probe it, else as many as there are.
+func (u *Upstream) Room() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case !u.rec.State.Closed():
+		return math.MaxInt
+	case u.refuse(u.o.Now(), Entry{}) != nil:
+		return 0
+	}
+	return 1
 }
 
 // refuse returns why the caller may not go on, or nil; it may be to a probe.

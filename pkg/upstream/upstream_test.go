@@ -3,6 +3,7 @@ package upstream_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -261,4 +262,34 @@ func TestUpstream_PoisonRequests_DoNotKeepItClosed(t *testing.T) {
 	if healthy < 5 {
 		t.Errorf("of 10 tries %d of a healthy request went through", healthy)
 	}
+}
+
+func TestRoom_Paused_IsForTheProbeAlone(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 2)
+	room := func(when string, want ...int) {
+		t.Helper()
+		for p, u := range f.upstreams {
+			if got := u.Room(); got != want[p] {
+				t.Errorf("%s: process %d has room for %d, want %d", when, p, got, want[p])
+			}
+		}
+	}
+	room("open", math.MaxInt, math.MaxInt)
+	f.fail(0)
+	room("paused", 0, 0)
+	f.pass(f.until(0))
+	room("the pause is over", 1, 1)
+	probe, err := f.upstreams[1].Enter(t.Context(), upstream.Entry{Who: "PR-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	room("it is probed", 0, 0)
+	probe.Leave()
+	room("the probe was not used", 0, 1)
+	f.answers(http.StatusOK, "")
+	if err := f.call(1, "PR-2"); err != nil {
+		t.Fatal(err)
+	}
+	room("it answers again", math.MaxInt, math.MaxInt)
 }

@@ -81,6 +81,7 @@ func (f *Fetcher) see(ctx context.Context, l *listing, rows []connect.Row, total
 			continue
 		}
 		s := f.sightOf(row)
+		s.place = uint32(len(l.sights))
 		l.sights = append(l.sights, s)
 		if k, found := f.known[s.asset]; !found || k.rows != s.row || !f.rests(k) {
 			l.keep(s, row)
@@ -120,7 +121,11 @@ func (f *Fetcher) jobs(l *listing, horizon uint64, t *tally) iter.Seq[func(conte
 		}
 		return 1
 	}
-	slices.SortFunc(open, func(a, b []sight) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), byAge(a[0], b[0])) })
+	// What is of one age comes in the order of the lists: it is about the order of
+	// the streams, of which the broker reads what lies together at once.
+	slices.SortFunc(open, func(a, b []sight) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), byAge(a[0], b[0]), cmp.Compare(a[0].place, b[0].place))
+	})
 	return func(yield func(func(context.Context) error) bool) {
 		batches := map[bool][]string{}
 		ask := func(tier bool) bool {

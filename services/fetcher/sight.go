@@ -18,6 +18,7 @@ import (
 type sight struct {
 	row, asset uint64 // hashes
 	created    int64  // Unix time in nanoseconds, never if Connect gives none
+	place      uint32 // in the lists, from 0
 	kind       word   // the type
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/headrace/headrace/pkg/broker"
 	"github.com/headrace/headrace/pkg/config"
 	"github.com/headrace/headrace/pkg/fulfillment"
+	"github.com/headrace/headrace/pkg/processor"
 	"github.com/headrace/headrace/pkg/stream"
 	"github.com/headrace/headrace/pkg/telemetry"
 	"github.com/headrace/headrace/pkg/upstream/board"
@@ -52,6 +53,7 @@ type App struct {
 	board    *board.Board
 	standing *standing
 	vendors  int // how many are called
+	inUse    []*processor.Profile
 	// handlers take the place of services.
 	handlers []Handler
 	environ  []string

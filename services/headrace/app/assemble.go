@@ -61,6 +61,7 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 			run = append(run, f.Run, f.Watch)
 		case Committer:
 			client.Handle(stream.DurableCommitter, a.cfg.Concurrency.For(name), a.committer(client, con, dead, teller).Handle)
+			client.Within(stream.DurableCommitter, toConnect.Room)
 			a.notify(client, con)
 		default:
 			d, err := decider(name)
@@ -70,9 +71,10 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 			p := processor.New(processor.Config{
 				Service: name, Decider: d, Profiles: profiles, Log: client, Dead: dead, Status: statusOf(con),
 				Metrics: a.metrics, Logger: a.log, MaxWait: a.cfg.Retention.Requests / 2,
-				Connect: toConnect, Most: a.share(client, name),
+				Connect: toConnect, Most: a.share(client, name), Upstreams: a.needs(name),
 			})
 			client.Handle(name, a.cfg.Concurrency.For(name), p.Handle)
+			client.Within(name, p.Room)
 		}
 		if a.cfg.TotalConcurrency.For(name) > 0 && name != Fetcher {
 			client.Bound(name, stream.SlotsOf(name))
@@ -127,6 +129,19 @@ func (a *App) share(client *stream.Client, service string) func() int {
 		}
 		return max(places*3/4, 1)
 	}
+}
+
+// needs are the upstreams without which no request of a service can be carried
+// out; none if some can.
+func (a *App) needs(service string) []*upstream.Upstream {
+	types := []fulfillment.Type{fulfillment.Type(service)}
+	if service == TierConfig {
+		types = []fulfillment.Type{fulfillment.TierSetup, fulfillment.TierUpdate, fulfillment.TierAdjustment}
+	}
+	if slices.ContainsFunc(a.handlers, func(h Handler) bool { return slices.Contains(types, h.Type) }) {
+		return nil
+	}
+	return processor.Upstreams(a.inUse, types...)
 }
 
 // decides reports whether the service carries requests out.

@@ -36,6 +36,7 @@ func (a *App) profiles() (processor.Profiles, error) {
 	} else if !p.Idempotent {
 		a.unguarded = "all products"
 	}
+	a.inUse = []*processor.Profile{p}
 	return func(*processor.Work) (*processor.Profile, error) { return p, nil }, nil
 }
 
@@ -46,7 +47,10 @@ func (a *App) configured() (processor.Profiles, error) {
 		return nil, fmt.Errorf("load profiles: %w", err)
 	}
 	a.unguarded = strings.Join(set.Unguarded(), ", ")
-	o := profile.Options{Environ: a.environ, Observe: a.vendorCalled, Upstream: a.vendorUpstream}
+	o := profile.Options{
+		Environ: a.environ, Observe: a.vendorCalled, Upstream: a.vendorUpstream,
+		Made: func(p *processor.Profile) { a.inUse = append(a.inUse, p) },
+	}
 	if a.cfg.DryRun {
 		o.Instead = dryVendor{log: a.log}
 	}

@@ -213,3 +213,30 @@ func TestUpstreams_ConnectDown_FewCallsAndTheVendorsWorkGoesOn(t *testing.T) {
 	w.fault(w.connect.Faults())
 	w.until("no request pending", w.settled)
 }
+
+// What waits beyond the first thousand stays with the broker, which need not hold
+// in memory what was never handed out.
+func TestUpstreams_VendorDownManyWait_MostAreLeftWithTheBroker(t *testing.T) {
+	t.Parallel()
+	const waiting, looked = 1500, 1000
+	w := newWorld(t, connectsim.Options{Empty: true}, vendorsim.Options{})
+	w.connect.Load(connectsim.LoadOptions{Purchases: waiting})
+	w.fault(w.vendor.Faults(), simfault.Fault{Path: "/tenant", Status: http.StatusServiceUnavailable})
+	w.start()
+	c := w.client()
+	w.until("all is published", func() bool {
+		return w.subjects(c, fulfillment.StreamRequests, fulfillment.RootRequests+".>") == waiting
+	})
+	from := w.standing()["the vendor"].Pauses
+	w.until("two more probes have failed", func() bool { return w.standing()["the vendor"].Pauses >= from+3 })
+	s, err := c.ConsumerState(t.Context(), "purchase")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d of %d were handed out and rest", s.InHand, waiting)
+	if most := looked + 3*w.cfg.Concurrency.For("purchase"); s.InHand > most {
+		t.Errorf("%d of %d were handed out and rest, want at most %d", s.InHand, waiting, most)
+	}
+	w.fault(w.vendor.Faults())
+	w.until("it is called again", func() bool { return len(w.vendor.Operations()) > 100 })
+}
