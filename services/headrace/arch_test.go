@@ -19,7 +19,7 @@ func arrows() map[string]string {
 	decider := "pkg/fulfillment pkg/processor pkg/vendorapi" // a type's service knows neither Connect nor the streams
 	return map[string]string{
 		// What we speak of, and what needs nothing of ours.
-		"pkg/broker": "pkg/fulfillment", "pkg/config": "", "pkg/failpoint": "", "pkg/fastjson": "", "pkg/fulfillment": "", "pkg/guard": "", "pkg/redact": "", "pkg/simfault": "", "pkg/telemetry": "",
+		"pkg/broker": "pkg/fulfillment", "pkg/config": "", "pkg/failpoint": "", "pkg/fastjson": "", "pkg/fulfillment": "", "pkg/guard": "", "pkg/memory": "", "pkg/redact": "", "pkg/simfault": "", "pkg/telemetry": "",
 		"schemas": "pkg/fulfillment", "schemas/breaking": "", "schemas/gen": "pkg/fulfillment pkg/stream schemas",
 		// How others read our events.
 		"pkg/events": "pkg/fulfillment",
@@ -66,7 +66,7 @@ func arrows() map[string]string {
 		"services/headrace/app": "pkg/broker pkg/config pkg/connect pkg/deadletter pkg/facts pkg/fulfillment pkg/guard pkg/processor pkg/profile pkg/slots pkg/stream pkg/telemetry pkg/upstream pkg/upstream/board pkg/vendorapi " +
 			"services/adjustment services/cancel services/change services/committer services/fetcher services/purchase services/renew " +
 			"services/resume services/suspend services/tierconfig services/transfer",
-		"services/headrace/cli": "pkg/broker pkg/config pkg/connect pkg/connectsim pkg/deadletter pkg/fulfillment pkg/ledger pkg/processor pkg/profile pkg/replay pkg/stream pkg/telemetry pkg/vendorsim " +
+		"services/headrace/cli": "pkg/broker pkg/config pkg/connect pkg/connectsim pkg/deadletter pkg/fulfillment pkg/ledger pkg/memory pkg/processor pkg/profile pkg/replay pkg/stream pkg/telemetry pkg/vendorsim " +
 			"services/committer services/headrace/app services/headrace/demo",
 		"services/headrace/demo": "pkg/broker pkg/config pkg/connectsim pkg/simfault pkg/telemetry pkg/vendorsim services/headrace/app",
 	}

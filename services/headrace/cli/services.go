@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"sync"
 
+	"github.com/headrace/headrace/pkg/memory"
 	"github.com/headrace/headrace/services/headrace/app"
 )
 
@@ -10,6 +12,11 @@ import (
 // Program.Services in a test stands in for it.
 func runServices(handlers []app.Handler) func(context.Context, Run) error {
 	return func(ctx context.Context, r Run) error {
+		ctx, cancel := context.WithCancel(ctx)
+		var keeper sync.WaitGroup
+		keeper.Go(func() { memory.Keep(ctx) })
+		defer keeper.Wait()
+		defer cancel()
 		return app.New(r.Config, r.Log, r.Metrics, r.Health, app.WithHandlers(handlers...)).Run(ctx, r.Services)
 	}
 }
