@@ -94,10 +94,11 @@ func (p *process) logged(t *testing.T, text string) bool {
 	return strings.Contains(string(log), text)
 }
 
-// calm is the resident memory once it does not move any more, in MB.
+// calm is the resident memory once it does not move any more, in MB: what a
+// process gives back when it has nothing to do it gives back by then.
 func calm(t *testing.T, p *process) float64 {
 	t.Helper()
-	const still, most = 8, 60 // seconds
+	const still, most = 15, 60 // seconds
 	last, quiet := 0.0, 0
 	for range most {
 		<-time.After(time.Second)
