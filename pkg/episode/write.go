@@ -44,13 +44,27 @@ func PutResult(ctx context.Context, w Writer, r fulfillment.Result, step string,
 // PutIntent stores an intent as the given step of its episode, if last is still
 // the sequence of the last intent of the request. It returns its sequence.
 func PutIntent(ctx context.Context, w Writer, in fulfillment.Intent, step string, last uint64) (uint64, error) {
-	key := fulfillment.Key{Type: in.Type, Product: in.ProductID, Asset: in.AssetID, Request: in.RequestID}
+	return putIntent(ctx, w, in, step, stream.ExpectLast(keyOfIntent(in).Subject(fulfillment.RootIntents), last))
+}
+
+// PutFirstIntent stores an intent as the given step of its episode, if there is
+// neither an intent nor a result of the request, in whatever episode; else it
+// fails with stream.ErrConflict. It returns its sequence.
+func PutFirstIntent(ctx context.Context, w Writer, in fulfillment.Intent, step string) (uint64, error) {
+	return putIntent(ctx, w, in, step, stream.ExpectLast(keyOfIntent(in).RequestFilter(), 0))
+}
+
+func keyOfIntent(in fulfillment.Intent) fulfillment.Key {
+	return fulfillment.Key{Type: in.Type, Product: in.ProductID, Asset: in.AssetID, Request: in.RequestID}
+}
+
+func putIntent(ctx context.Context, w Writer, in fulfillment.Intent, step string, expect stream.AppendOption) (uint64, error) {
+	key := keyOfIntent(in)
 	e := fulfillment.Envelope{
 		ID: fulfillment.StepID(key.Request, in.Episode, step), Kind: "intent", Schema: fulfillment.SchemaIntent,
 		Key: key, Episode: in.Episode, Attempt: in.Attempt, Time: in.Time,
 	}
-	subject := key.Subject(fulfillment.RootIntents)
-	seq, err := put(ctx, w, subject, e, in, nil, stream.ExpectLast(subject, last))
+	seq, err := put(ctx, w, key.Subject(fulfillment.RootIntents), e, in, nil, expect)
 	if err != nil {
 		return 0, fmt.Errorf("store intent of %s: %w", key.Request, err)
 	}
@@ -192,6 +206,9 @@ func mine(ctx context.Context, w Writer, m stream.Message, conflict error) (uint
 		name = fulfillment.StreamEvents
 	}
 	last, err := w.Last(ctx, name, m.Subject)
+	if errors.Is(err, stream.ErrNotFound) {
+		return 0, conflict // with what lies on another subject
+	}
 	if err != nil {
 		return 0, fmt.Errorf("look whether it was stored: %w", err)
 	}

@@ -80,6 +80,10 @@ func (w *Work) decode(body []byte) (fulfillment.Key, error) {
 // claim reports whether the delivery is the asset's head and its episode
 // undecided: then, and only then, is there work to do.
 func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (bool, error) {
+	if p.presumes(d, w) {
+		w.presumed, w.untouched = true, true
+		return true, nil
+	}
 	head, err := episode.HeadOf(ctx, p.log, w.Key.Asset)
 	if err != nil {
 		return false, err
@@ -105,10 +109,7 @@ func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (boo
 			w.since = w.redriven // the operator gives it more time
 		}
 	}
-	// What one operator sent again another may have discarded in the same moment:
-	// neither sees the other's append.
-	fresh := d.Attempt == 1 && p.now().Sub(d.Time) < freshFor && w.redriven.IsZero()
-	if fresh || failpoint.Off(failpoint.NoClaim) {
+	if p.fresh(d, w) || failpoint.Off(failpoint.NoClaim) {
 		return true, nil
 	}
 	closing, err := episode.ClosingOf(ctx, p.log, w.Key)
@@ -118,6 +119,35 @@ func (p *Processor) claim(ctx context.Context, d *stream.Delivery, w *Work) (boo
 	dead, err := p.dead.Has(ctx, w.Key, d.Stream, d.Sequence)
 	return !dead, err
 }
+
+// fresh reports whether nobody can have had the message before. What one operator
+// sent again another may have discarded in the same moment: neither sees the
+// other's append.
+func (p *Processor) fresh(d *stream.Delivery, w *Work) bool {
+	return d.Attempt == 1 && p.now().Sub(d.Time) < freshFor && w.redriven.IsZero()
+}
+
+// presumes reports whether claim need not read: the message opened its episode
+// a moment ago, nobody had it before, and of the request most likely nothing is
+// stored. The intent that the service begins with, or a decision that needs none,
+// is stored only if that is so; and then the message is the head, too, since an
+// episode is closed after a result of its request, or a dead letter of somebody
+// who had the message.
+func (p *Processor) presumes(d *stream.Delivery, w *Work) bool {
+	service, begins := p.decider.(Beginner)
+	if !begins || w.doubted || !p.fresh(d, w) || d.Sequence != w.Episode || w.Replay > 0 || w.isDone {
+		return false
+	}
+	profile, err := p.profiles(w)
+	if err != nil || profile.Manual || profile.Decider != nil || profile.Policy(w.Key.Type) != PolicyCall {
+		return false
+	}
+	w.Profile = profile
+	return service.Begins(w)
+}
+
+// errPresumed asks for the reads that presumes has spared.
+var errPresumed = errors.New("presumed, and not known")
 
 // decided returns the last result of the request, nil if there is none. Of most
 // requests there is no intent either, which one read tells.

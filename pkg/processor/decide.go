@@ -130,6 +130,9 @@ func (p *Processor) carry(ctx context.Context, d *stream.Delivery, w *Work, v Ve
 		w.polls++
 		return p.schedule(ctx, d, w, pause)
 	case fulfillment.Hold:
+		if w.presumed {
+			return errPresumed // a dead letter expects nothing
+		}
 		if len(v.Params) > 0 { // a tenant's id must not be lost with the hold
 			if err := w.Save(ctx, v.Reason, v.Params...); err != nil {
 				return err
@@ -183,6 +186,6 @@ func (p *Processor) publish(ctx context.Context, w *Work, v Verdict) error {
 		return err
 	}
 	failpoint.Here(failpoint.ResultPublished, w.Key.Request)
-	w.fence = seq
+	w.fence, w.presumed = seq, false
 	return nil
 }

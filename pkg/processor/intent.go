@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/headrace/headrace/pkg/episode"
@@ -93,11 +94,18 @@ func (w *Work) putIntent(ctx context.Context, in fulfillment.Intent) error {
 	in.RequestID, in.AssetID, in.ProductID, in.Type = w.Key.Request, w.Key.Asset, w.Key.Product, w.Key.Type
 	in.Episode, in.Attempt, in.Time = w.Episode, w.Attempt, in.Time.UTC()
 	in.IdempotencyKey, in.Idempotent, in.Lookup = w.IdempotencyKey(), w.Profile.Idempotent, w.Profile.Finder != nil
-	seq, err := episode.PutIntent(ctx, w.log, in, fmt.Sprintf("%s-%d", in.State, w.Attempt), w.intents)
+	step := string(in.State) + "-" + strconv.Itoa(w.Attempt)
+	var seq uint64
+	var err error
+	if w.presumed {
+		seq, err = episode.PutFirstIntent(ctx, w.log, in, step)
+	} else {
+		seq, err = episode.PutIntent(ctx, w.log, in, step, w.intents)
+	}
 	if err != nil {
 		return err
 	}
-	w.intents = seq
+	w.intents, w.presumed = seq, false
 	if w.intent = &in; in.State == fulfillment.IntentNotDone {
 		w.intent = nil
 	}

@@ -8,6 +8,7 @@ package processor
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -25,6 +26,15 @@ import (
 // must make of it what it made of it before.
 type Decider interface {
 	Decide(ctx context.Context, w *Work) (Verdict, error)
+}
+
+// Beginner is a Decider that may put an intent on disk before it does anything
+// else.
+type Beginner interface {
+	Decider
+	// Begins reports whether Decide will call OpenCall and BeginCall, and nobody
+	// outside this process before that.
+	Begins(w *Work) bool
 }
 
 // Log is what the processor needs of the stream layer.
@@ -134,29 +144,36 @@ func (p *Processor) Handle(ctx context.Context, d *stream.Delivery) error {
 	if err != nil {
 		return p.again(ctx, d, w, err)
 	}
-	mine, err := p.claim(ctx, d, w)
-	if err != nil {
-		return p.again(ctx, d, w, err)
-	}
-	if !mine {
-		p.tries.forget(d.Sequence)
-		return nil
-	}
-	failpoint.Here(failpoint.Delivered, w.Key.Request)
-	v, err := p.decide(ctx, d, w)
-	if err == nil {
-		err = p.carry(ctx, d, w, v)
+	v, mine, err := p.try(ctx, d, w)
+	if w.presumed && (errors.Is(err, errPresumed) || errors.Is(err, stream.ErrConflict)) { // and nothing was done
+		w.presumed, w.untouched, w.doubted = false, false, true
+		v, mine, err = p.try(ctx, d, w)
 	}
 	if err != nil {
 		return p.again(ctx, d, w, err)
 	}
 	p.tries.forget(d.Sequence)
+	if !mine {
+		return nil
+	}
 	p.metrics.Decision(p.service, string(w.Key.Type), string(v.Decision))
 	p.metrics.Handled(p.service, string(w.Key.Type), p.now().Sub(began))
 	p.entry(w).WithFields(logrus.Fields{
 		"decision": v.Decision, "duration_ms": p.now().Sub(began).Milliseconds(),
 	}).Info("request decided")
 	return nil
+}
+
+// try carries the delivery out, if there is something to do.
+func (p *Processor) try(ctx context.Context, d *stream.Delivery, w *Work) (v Verdict, mine bool, err error) {
+	if mine, err = p.claim(ctx, d, w); err != nil || !mine {
+		return Verdict{}, false, err
+	}
+	failpoint.Here(failpoint.Delivered, w.Key.Request)
+	if v, err = p.decide(ctx, d, w); err == nil {
+		err = p.carry(ctx, d, w, v)
+	}
+	return v, true, err
 }
 
 // bury writes a dead letter about the delivery; then it is done with.

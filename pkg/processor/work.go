@@ -33,6 +33,8 @@ type Work struct {
 	opened   time.Time // when the episode was; zero: not known yet
 
 	untouched bool // neither a result nor an intent of the request was stored before
+	presumed  bool // that was not read: what is stored first proves it
+	doubted   bool // it was presumed, and is not so
 
 	untried bool  // all earlier deliveries were put off before anything was done
 	closed  error // the upstream may not be called

@@ -26,6 +26,10 @@ import (
 // Service carries out purchases.
 type Service struct{}
 
+// Begins reports whether Decide begins with an intent: another vendor may be
+// asked what it has before that, and a tenant that is there needs none.
+func (s Service) Begins(w *processor.Work) bool { return w.Profile.Idempotent && w.Tenant() == "" }
+
 // Decide creates the tenant, or asks how the one created earlier is doing.
 func (s Service) Decide(ctx context.Context, w *processor.Work) (processor.Verdict, error) {
 	if id := w.Tenant(); id != "" {

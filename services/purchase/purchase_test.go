@@ -49,7 +49,19 @@ type bench struct {
 	client *stream.Client
 	d      *stream.Delivery
 	clock  *clock
+	log    *log
 	status string // of the request in Connect
+}
+
+// log counts what is read of the streams.
+type log struct {
+	*stream.Client
+	reads int
+}
+
+func (l *log) Last(ctx context.Context, name, filter string) (*stream.Stored, error) {
+	l.reads++
+	return l.Client.Last(ctx, name, filter)
 }
 
 // clock is ahead of the time by what the test adds.
@@ -72,11 +84,11 @@ func newBench(t *testing.T, v *vendor, idempotent bool, tenant string, more ...f
 	}
 	b := &bench{
 		status: "pending",
-		broker: broker, client: c, clock: clock,
+		broker: broker, client: c, clock: clock, log: &log{Client: c},
 		d: pipelinetest.Open(t, c, key(), pipelinetest.Request(t, key(), tenant)),
 	}
 	b.Processor = processor.New(processor.Config{
-		Service: "purchase", Decider: purchase.Service{}, Log: c, Now: clock.now,
+		Service: "purchase", Decider: purchase.Service{}, Log: b.log, Now: clock.now,
 		Profiles: func(*processor.Work) (*processor.Profile, error) { return profile, nil },
 		Dead:     deadletter.NewWriter(c, nil),
 		Status:   func(context.Context, fulfillment.Key) (string, error) { return b.status, nil },
