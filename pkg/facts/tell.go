@@ -18,10 +18,11 @@ import (
 
 // Teller publishes events. It is safe for concurrent use.
 type Teller struct {
-	log   episode.Writer
-	chain episode.Chain
-	rules Rules
-	now   func() time.Time
+	log    episode.Writer
+	chain  episode.Chain
+	rules  Rules
+	now    func() time.Time
+	memory *memory // nil: nothing is remembered
 }
 
 // New returns a Teller to log that lets out what the rules let out.
@@ -148,6 +149,9 @@ func (t *Teller) oneByOne(ctx context.Context, s *draft, events []fulfillment.Ev
 		if i < len(events)-1 {
 			failpoint.Here(failpoint.FactTold, s.Key.Request)
 		}
+	}
+	if len(s.Events) == 0 && len(events) > 0 {
+		t.remember(s.Key, at)
 	}
 	return nil
 }

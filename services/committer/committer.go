@@ -149,15 +149,16 @@ func read(d *stream.Delivery) (*fulfillment.Result, error) {
 // was nothing to publish.
 func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillment.Result) (fulfillment.Event, error) {
 	failpoint.Here(failpoint.ResultDelivered, r.RequestID)
-	closing, err := episode.ClosingOf(ctx, c.Log, r.Key())
+	age := c.now().Sub(d.Time)
+	fresh := d.Attempt == 1 && age <= freshFor
+	closing, err := c.stand(ctx, r, fresh && !again(d))
 	if err != nil {
 		return "", err
 	}
 	if closing.Covers(r.Episode) && !failpoint.Off(failpoint.NoEvent) {
 		return "", nil
 	}
-	age := c.now().Sub(d.Time)
-	if stale, err := c.stale(ctx, d, r, d.Attempt == 1 && age <= freshFor); err != nil || stale {
+	if stale, err := c.stale(ctx, d, r, fresh); err != nil || stale {
 		return "", err
 	}
 	end, err := c.settle(ctx, r, d.Attempt == 1 && age <= trusted && !again(d))
@@ -174,6 +175,16 @@ func (c *Committer) commit(ctx context.Context, d *stream.Delivery, r *fulfillme
 		return "", err
 	}
 	return event, nil
+}
+
+// stand is how the events of the request stand. Of a result that has just been
+// decided and comes for the first time nobody can have told anything yet; so what
+// was told when its episode began, if that was here, is the last.
+func (c *Committer) stand(ctx context.Context, r *fulfillment.Result, first bool) (episode.Closing, error) {
+	if at, known := c.Facts.Recall(r.Key()); first && known && at.Open() == r.Episode {
+		return at, nil
+	}
+	return episode.ClosingOf(ctx, c.Log, r.Key())
 }
 
 // freshFor is how long a first delivery is taken for the first: a consumer that

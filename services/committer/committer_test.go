@@ -13,6 +13,7 @@ import (
 	"github.com/headrace/headrace/pkg/connect"
 	"github.com/headrace/headrace/pkg/connectsim"
 	"github.com/headrace/headrace/pkg/deadletter"
+	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/pipelinetest"
@@ -33,8 +34,21 @@ func (noMetrics) Handled(string, string, time.Duration) {}
 type bench struct {
 	*committer.Committer
 	client *stream.Client
+	log    *log
+	teller *facts.Teller
 	sim    *connectsim.Server
 	key    fulfillment.Key
+}
+
+// log counts what is read of the streams.
+type log struct {
+	*stream.Client
+	reads int
+}
+
+func (l *log) Last(ctx context.Context, name, filter string) (*stream.Stored, error) {
+	l.reads++
+	return l.Client.Last(ctx, name, filter)
 }
 
 func newBench(t *testing.T) *bench {
@@ -52,8 +66,10 @@ func newBenchWith(t *testing.T, o connectsim.Options) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.log = &log{Client: b.client}
+	b.teller = facts.New(b.log, facts.Rules{}).Remembering()
 	b.Committer = committer.New(committer.Config{
-		Log: b.client, Dead: deadletter.NewWriter(b.client, nil), Requests: con.Requests,
+		Log: b.log, Dead: deadletter.NewWriter(b.client, nil), Facts: b.teller, Requests: con.Requests,
 		Assets: con.Assets, Adjustments: con.Requests,
 		Templates: committer.NewTemplates(con.Templates.List, time.Minute), Metrics: noMetrics{}, Logger: pipelinetest.Logger(),
 	})

@@ -51,6 +51,9 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 	if a.cfg.NATS.URL == "" && a.cfg.Sync.Always {
 		teller.Together(client.AppendChain)
 	}
+	if slices.Contains(services, Fetcher) && slices.Contains(services, Committer) {
+		teller.Remembering()
+	}
 	dead := deadletter.NewWriter(client, a.dead).Telling(teller.OfLetter)
 	run := []func(context.Context) error{a.board.Run, func(ctx context.Context) error { return a.probe(ctx, con) }}
 	for _, name := range services {
@@ -86,7 +89,7 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 func (a *App) fetcher(client *stream.Client, con *connect.Client, dead *deadletter.Writer, teller *facts.Teller) *fetcher.Fetcher {
 	return fetcher.New(fetcher.Config{
 		Log: client, Dead: dead, Facts: teller, Requests: con.Requests.Walk, TierRequests: con.TierRequests.Walk,
-		Status: statusOf(con), Follow: client.Follow, Consumer: client.ConsumerState, Drain: a.cfg.DrainTimeout,
+		Status: statusOf(con), Follow: client.FollowHeaders, Consumer: client.ConsumerState, Drain: a.cfg.DrainTimeout,
 		Products: a.cfg.Products, Interval: a.cfg.Connect.PollInterval, Concurrency: a.cfg.Concurrency.For(Fetcher),
 		Metrics: a.metrics, Logger: a.log, Polled: a.polled, DryRun: a.cfg.DryRun,
 	})
