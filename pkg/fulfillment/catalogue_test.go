@@ -17,6 +17,9 @@ func TestFacts_AllTogether_AgreeWithTheWordsOfEvents(t *testing.T) {
 		if f.Closes != f.Event.Closes() {
 			t.Errorf("%s: closes is %v in the catalogue", f.Event, f.Closes)
 		}
+		if fulfillment.EventSchema(f.Event) == fulfillment.SchemaEvent {
+			t.Errorf("%s: it has no schema of its own", f.Event)
+		}
 		if f.When == "" || f.Promise == "" {
 			t.Errorf("%s: nothing says when it happens and what it promises", f.Event)
 		}

@@ -56,6 +56,19 @@ func (e Event) Closes() bool {
 	return false
 }
 
+// known reports whether the catalogue has e. Facts is that catalogue, and too much
+// to be made for each event.
+func (e Event) known() bool {
+	switch e {
+	case EventApproved, EventFailed, EventInquiring, EventLeft, EventDiscarded, EventReplayed,
+		EventReceived, EventAnswered, EventProvisioned, EventHeld, EventDead,
+		EventActivated, EventChanged, EventSuspended, EventResumed, EventTerminated,
+		EventAdjusted, EventRenewed, EventTransferred:
+		return true
+	}
+	return false
+}
+
 // Stage says where a request stopped, as the second part of a dead letter's
 // subject.
 type Stage string

@@ -1,7 +1,6 @@
 package fulfillment
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,7 +70,7 @@ func RequestSchema(t Type) string {
 // EventSchema is the schema of an event: each of the catalogue has its own, and
 // any other what all have in common.
 func EventSchema(e Event) string {
-	if !slices.ContainsFunc(Facts(), func(f Fact) bool { return f.Event == e }) {
+	if !e.known() {
 		return SchemaEvent
 	}
 	return "event." + string(e) + ".v1.json"

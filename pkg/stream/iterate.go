@@ -50,15 +50,25 @@ func (c *Client) read(ctx context.Context, r reading) iter.Seq2[*Stored, error] 
 // where it was; a Client that does not reconnect yields ErrUnreachable then.
 // Only that and ErrNoStream end it otherwise.
 func (c *Client) Follow(ctx context.Context, stream, filter string, from uint64) iter.Seq2[*Stored, error] {
+	return c.follow(ctx, reading{stream: stream, filter: filter, from: from})
+}
+
+// FollowHeaders is Follow without the bodies, of what matches one of the filters.
+func (c *Client) FollowHeaders(ctx context.Context, stream string, filters []string, from uint64) iter.Seq2[*Stored, error] {
+	return c.follow(ctx, reading{stream: stream, filters: filters, from: from, headersOnly: true})
+}
+
+func (c *Client) follow(ctx context.Context, r reading) iter.Seq2[*Stored, error] {
 	return func(yield func(*Stored, error) bool) {
-		next, stopped := max(from, 1), false
+		r, stopped := r, false
+		r.from = max(r.from, 1)
 		for ctx.Err() == nil {
 			var failed error
-			c.iterate(ctx, reading{stream: stream, filter: filter, from: next}, func(s *Stored, err error) bool {
+			c.iterate(ctx, r, func(s *Stored, err error) bool {
 				if failed = err; err != nil {
 					return false
 				}
-				next = s.Sequence + 1
+				r.from = s.Sequence + 1
 				stopped = !yield(s, nil)
 				return !stopped
 			})
@@ -73,7 +83,7 @@ func (c *Client) Follow(ctx context.Context, stream, filter string, from uint64)
 				yield(nil, errors.Join(ErrUnreachable, failed))
 				return
 			}
-			c.log.WithError(failed).WithField("stream", stream).Debug("following is interrupted")
+			c.log.WithError(failed).WithField("stream", r.stream).Debug("following is interrupted")
 			select {
 			case <-ctx.Done():
 			case <-c.closed:
@@ -88,7 +98,8 @@ func (c *Client) Follow(ctx context.Context, stream, filter string, from uint64)
 // reading is what iterate reads.
 type reading struct {
 	stream, filter string
-	from, last     uint64 // last 0: for ever
+	filters        []string // instead of filter: one of which it is to match
+	from, last     uint64   // last 0: for ever
 	headersOnly    bool
 }
 
@@ -228,7 +239,7 @@ func (c *Client) orderedConsumer(ctx context.Context, r reading) (jetstream.Cons
 		// where the stream was deleted.
 		MaxResetAttempts: 1,
 	}
-	if r.filter != "" && r.filter != ">" {
+	if cfg.FilterSubjects = r.filters; r.filter != "" && r.filter != ">" {
 		cfg.FilterSubjects = []string{r.filter}
 	}
 	return c.js.OrderedConsumer(ctx, r.stream, cfg)

@@ -142,6 +142,34 @@ func TestFollow_NewMessages_YieldsUntilContextEnds(t *testing.T) {
 	}
 }
 
+func TestFollowHeaders_SeveralFilters_YieldsWhatMatchesOneWithoutItsBody(t *testing.T) {
+	t.Parallel()
+	c := connect(t, streamtest.Server(t))
+	apply(t, c, one())
+	for _, subject := range []string{"work.a", "work.b", "work.c"} {
+		if _, err := c.Append(t.Context(), stream.Message{Subject: subject, ID: subject, Body: []byte("body")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var got []string
+	for s, err := range c.FollowHeaders(ctx, "WORK", []string{"work.c", "work.a"}, 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.Body) != 0 || s.ID != s.Subject {
+			t.Errorf("%s has the body %q and the id %q", s.Subject, s.Body, s.ID)
+		}
+		if got = append(got, s.Subject); len(got) == 2 {
+			break
+		}
+	}
+	if diff := cmp.Diff([]string{"work.a", "work.c"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // consumers counts those of the stream WORK.
 func consumers(t *testing.T, b *streamtest.Broker) int {
 	t.Helper()

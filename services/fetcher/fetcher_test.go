@@ -479,7 +479,7 @@ func TestPoll_PendingAgainAfterApproval_ConnectIsAsked(t *testing.T) {
 func TestWatch_TierDone_WakesTheFetcher(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.Follow = b.client.Follow
+	b.Follow = b.client.FollowHeaders
 	b.Interval = time.Hour
 	polls := make(chan fetcher.Poll, 8)
 	b.Polled = func(p fetcher.Poll, _ error) { polls <- p }

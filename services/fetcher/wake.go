@@ -9,9 +9,9 @@ import (
 	"github.com/headrace/headrace/pkg/stream"
 )
 
-// Follow yields the messages of a stream from a sequence on, also those that
-// are still to come, until ctx ends.
-type Follow func(ctx context.Context, name, filter string, from uint64) iter.Seq2[*stream.Stored, error]
+// Follow yields the headers of a stream's messages that match one of the filters,
+// from a sequence on, also of those that are still to come, until ctx ends.
+type Follow func(ctx context.Context, name string, filters []string, from uint64) iter.Seq2[*stream.Stored, error]
 
 // wakePause lets what happens together wake the fetcher once, and gives Connect
 // a moment to move the requests that waited.
@@ -42,12 +42,12 @@ func (f *Fetcher) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for m, err := range f.Follow(ctx, fulfillment.StreamEvents, fulfillment.RootEvents+".>", last+1) {
+	for m, err := range f.Follow(ctx, fulfillment.StreamEvents, closings(), last+1) {
 		if err != nil {
 			return err
 		}
-		key, event, err := fulfillment.ParseEventSubject(m.Subject)
-		if err != nil || !event.Closes() || !key.Type.Tier() && !f.waits(key.Asset) {
+		key, _, err := fulfillment.ParseEventSubject(m.Subject)
+		if err != nil || !key.Type.Tier() && !f.waits(key.Asset) {
 			continue
 		}
 		select {
@@ -56,6 +56,18 @@ func (f *Fetcher) follow(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// closings match the events that close an episode: the others make nothing due,
+// and are many.
+func closings() []string {
+	var filters []string
+	for _, fact := range fulfillment.Facts() {
+		if fact.Closes {
+			filters = append(filters, fulfillment.Key{}.Filter(fulfillment.RootEvents, string(fact.Event)))
+		}
+	}
+	return filters
 }
 
 // waits reports whether more than one request of the asset was pending.
