@@ -162,6 +162,11 @@ func StateOf(ctx context.Context, r Reader, head Head) (fulfillment.State, error
 	if err != nil {
 		return "", err
 	}
+	return StateBy(ctx, r, head, closing)
+}
+
+// StateBy is StateOf where the request's last event has just been read.
+func StateBy(ctx context.Context, r Reader, head Head, closing Closing) (fulfillment.State, error) {
 	if closing.Covers(head.Episode) {
 		return fulfillment.StateOf(closing.Event), nil
 	}

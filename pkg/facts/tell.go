@@ -86,11 +86,12 @@ func (t *Teller) Tell(ctx context.Context, s Story) (bool, error) {
 }
 
 // Opened tells that an episode was opened, where that is missing. Closing is how
-// the request's events stand.
-func (t *Teller) Opened(ctx context.Context, s Story, closing episode.Closing) error {
+// the request's events stand; only where something is told, about is asked.
+func (t *Teller) Opened(ctx context.Context, s Story, about func() About, closing episode.Closing) error {
 	if s.Replay || closing.Covers(s.Episode) || len(closing.Steps(s.Episode)) > 0 {
 		return nil
 	}
+	s.About = about()
 	_, err := t.Tell(ctx, s)
 	return err
 }

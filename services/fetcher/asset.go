@@ -69,7 +69,7 @@ func (f *Fetcher) oldest(
 	ctx context.Context, row connect.Row, at episode.Closing, head episode.Head, horizon uint64, t *tally,
 ) (look, error) {
 	queued := look{state: fulfillment.StateQueued}
-	due, closing, err := f.due(ctx, row, head, horizon)
+	due, closing, err := f.due(ctx, row, at, head, horizon)
 	if err != nil {
 		return queued, err
 	}
@@ -86,10 +86,12 @@ func (f *Fetcher) oldest(
 	case due:
 		return queued, f.open(ctx, row, at, head, t)
 	case head.Key.Request == row.ID:
-		if err := f.Facts.Opened(ctx, storyOf(head.Key, head.Episode, head.Replay, row.Raw), closing); err != nil {
+		story := facts.Story{Key: head.Key, Episode: head.Episode, Replay: head.Replay > 0}
+		about := func() facts.About { return facts.AboutBody(head.Key.Type, row.Raw) }
+		if err := f.Facts.Opened(ctx, story, about, closing); err != nil {
 			return queued, err
 		}
-		state, err := episode.StateOf(ctx, f.Log, head)
+		state, err := episode.StateBy(ctx, f.Log, head, closing)
 		if err != nil {
 			return queued, err
 		}
@@ -106,14 +108,18 @@ func (f *Fetcher) oldest(
 // the head's episode is closed by an event older than the listing. Where the
 // event may be younger than the row, the next poll decides. What was approved
 // or failed is final as a rule: a list may lag behind, so Connect is asked. It
-// also returns how the events of the head's request stand.
-func (f *Fetcher) due(ctx context.Context, row connect.Row, head episode.Head, horizon uint64) (bool, episode.Closing, error) {
+// also returns how the events of the head's request stand. At is how those of the
+// row do, read after the head.
+func (f *Fetcher) due(
+	ctx context.Context, row connect.Row, at episode.Closing, head episode.Head, horizon uint64,
+) (due bool, closing episode.Closing, err error) {
 	if head.Sequence == 0 {
 		return true, episode.Closing{}, nil
 	}
-	closing, err := episode.ClosingOf(ctx, f.Log, head.Key)
-	if err != nil {
-		return false, closing, err
+	if closing = at; head.Key != keyOf(row) {
+		if closing, err = episode.ClosingOf(ctx, f.Log, head.Key); err != nil {
+			return false, closing, err
+		}
 	}
 	// Something told of a later episode than the head's: the head is not the last.
 	if !closing.Covers(head.Episode) || closing.Open() > head.Episode || closing.Sequence > horizon {
@@ -130,11 +136,6 @@ func (f *Fetcher) due(ctx context.Context, row connect.Row, head episode.Head, h
 	f.Logger.WithFields(logrus.Fields{"request_id": row.ID, "request_type": row.Type, "asset_id": row.AssetID, "product_id": row.ProductID}).
 		Warnf("request was %s and is pending in Connect again: it is processed afresh", closing.Event)
 	return true, closing, nil
-}
-
-// storyOf begins the story of an episode of a request.
-func storyOf(key fulfillment.Key, number uint64, round int, body []byte) facts.Story {
-	return facts.Story{Key: key, Episode: number, Replay: round > 0, About: facts.AboutBody(key.Type, body)}
 }
 
 // open publishes the row as the asset's new head. At is how its events stand.
@@ -171,8 +172,7 @@ func (f *Fetcher) open(ctx context.Context, row connect.Row, at episode.Closing,
 	f.Logger.WithFields(map[string]any{
 		"request_id": row.ID, "request_type": row.Type, "asset_id": row.AssetID, "product_id": row.ProductID,
 	}).Debug("request published")
-	story := storyOf(key, seq, 0, row.Raw)
-	story.At = &at
+	story := facts.Story{Key: key, Episode: seq, About: facts.AboutBody(key.Type, row.Raw), At: &at}
 	if _, err := f.Facts.Tell(ctx, story); err != nil {
 		return fmt.Errorf("tell that %s was received: %w", row.ID, err)
 	}
