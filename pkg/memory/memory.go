@@ -23,10 +23,11 @@ const (
 	calm = 16 << 20
 
 	// slack is what the collector may take beyond what is in use, least and most
-	// are bounds of that in percent of it.
+	// are bounds of that in percent of it. More than Go's 100 is not worth it: with
+	// 400 a purchase takes 0.97 ms of processor time instead of 0.99.
 	slack = 192 << 20
 	least = 50
-	most  = 400
+	most  = 100
 
 	// worth is how much the system must get back, and an eighth of what is in use.
 	worth = 64 << 20

@@ -6,14 +6,14 @@ const mb = 1 << 20
 
 func TestLook_InUse_SetsHowMuchMoreIsTaken(t *testing.T) {
 	t.Parallel()
-	for live, want := range map[uint64]int{0: 400, 10 * mb: 400, 64 * mb: 300, 192 * mb: 100, 384 * mb: 50, 2000 * mb: 50} {
+	for live, want := range map[uint64]int{0: 100, 64 * mb: 100, 192 * mb: 100, 240 * mb: 80, 384 * mb: 50, 2000 * mb: 50} {
 		k := keeper{percent: 100}
 		if got, _ := k.look(sample{live: live}); got != want {
 			t.Errorf("with %d MB in use: %d %%, want %d", live/mb, got, want)
 		}
 	}
 	k := keeper{percent: 100}
-	if got, _ := k.look(sample{live: 180 * mb}); got != 100 {
+	if got, _ := k.look(sample{live: 200 * mb}); got != 100 {
 		t.Errorf("for little more it is changed to %d", got)
 	}
 }
