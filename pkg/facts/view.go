@@ -117,7 +117,7 @@ func (v *view) secrets() *redact.Secrets {
 			continue
 		}
 		for _, value := range append(leaves(p.StructuredValue), valueOf(p)) {
-			if len(value) > 3 || secret(p, value) {
+			if len(value) > 3 || value != "" && secret(p, value) {
 				secrets.Value(value)
 			}
 		}

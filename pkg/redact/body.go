@@ -14,15 +14,25 @@ type credential struct {
 	found *regexp.Regexp
 	with  string
 	signs string // one of these is in all that is found
+	long  int    // and so many characters without a space
 }
 
 // credentials are those of Connect, of an Authorization header, within a URL, or
 // named.
 var credentials = []credential{
-	{regexp.MustCompile(`\bSU-\d{3}-\d{3}-\d{3}:\S+`), Mark, ":"},
-	{regexp.MustCompile(`(?i)\b(apikey|bearer|basic)\s+\S{16,}`), "$1 " + Mark, " \t\n\f\r"},
-	{regexp.MustCompile(`://[^/\s@]+@`), "://" + Mark + "@", "@"},
-	{regexp.MustCompile(`(?i)\b([\w-]*(?:password|passwd|secret|token|api[_-]?key))(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"']+)`), "$1$2" + Mark, "=:"},
+	{regexp.MustCompile(`\bSU-\d{3}-\d{3}-\d{3}:\S+`), Mark, ":", 0},
+	{regexp.MustCompile(`(?i)\b(apikey|bearer|basic)\s+\S{16,}`), "$1 " + Mark, spaces, 16},
+	{regexp.MustCompile(`://[^/\s@]+@`), "://" + Mark + "@", "@", 0},
+	{regexp.MustCompile(`(?i)\b([\w-]*(?:password|passwd|secret|token|api[_-]?key))(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"']+)`), "$1$2" + Mark, "=:", 0},
+}
+
+const spaces = " \t\n\f\r"
+
+// mayBeIn is false for a text in which there is none, and asks that in a fraction
+// of the time that it takes to look for one.
+func (c credential) mayBeIn(text string) bool {
+	return strings.ContainsAny(text, c.signs) &&
+		(c.long == 0 || len(longest(text, func(r rune) bool { return strings.ContainsRune(spaces, r) })) >= c.long)
 }
 
 // isNamed reports whether a key or a header is called like what holds a

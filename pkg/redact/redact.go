@@ -87,8 +87,9 @@ func (s *Secrets) add(value string) {
 // "password: too short".
 func (s *Secrets) Values(text string) string {
 	var found []string
+	dense := len(longest(text, notBase64))
 	for _, v := range s.values {
-		found = appendForms(found, text, v)
+		found = appendForms(found, text, v, dense)
 	}
 	// The longest first: one may hold another.
 	slices.SortStableFunc(found, func(a, b string) int { return len(b) - len(a) })
@@ -98,47 +99,67 @@ func (s *Secrets) Values(text string) string {
 	return text
 }
 
-// appendForms appends the forms of a value that are in a text. Most values are
-// in no text, and most have no form but themselves: that must cost little.
-func appendForms(found []string, text, value string) []string {
+// appendForms appends the forms of a value that are in a text, of whose characters
+// so many in a row may be base64. Most values are in no text: that must cost little.
+func appendForms(found []string, text, value string, dense int) []string {
 	note := func(form string) {
 		if form != "" && strings.Contains(text, form) {
 			found = append(found, form)
 		}
 	}
-	note(value)
-	if !plain(value) {
-		note(url.QueryEscape(value))
-		note(url.PathEscape(value))
-		if quoted, err := json.Marshal(value); err == nil { // Go's, which writes & < > as \u00XX
-			note(string(quoted[1 : len(quoted)-1]))
+	if strings.Contains(text, stem(value)) {
+		note(value)
+		if !plain(value) {
+			note(url.QueryEscape(value))
+			note(url.PathEscape(value))
+			if quoted, err := json.Marshal(value); err == nil { // Go's, which writes & < > as \u00XX
+				note(string(quoted[1 : len(quoted)-1]))
+			}
+			quoted := strconv.Quote(value) // as others write JSON
+			note(quoted[1 : len(quoted)-1])
 		}
-		quoted := strconv.Quote(value) // as others write JSON
-		note(quoted[1 : len(quoted)-1])
 	}
-	if len(value) >= short && base64.RawStdEncoding.EncodedLen(len(value)) <= len(text) {
+	if len(value) >= short && base64.RawStdEncoding.EncodedLen(len(value)) <= dense {
 		note(base64.RawStdEncoding.EncodeToString([]byte(value)))
 		note(base64.RawURLEncoding.EncodeToString([]byte(value)))
 	}
 	return found
 }
 
-// plain reports whether a value looks the same within JSON and within a URL.
-func plain(value string) bool {
-	for i := range len(value) {
-		c := value[i]
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && !strings.ContainsRune("-_.~", rune(c)) {
-			return false
+// stem is what all forms of a value but base64 have in common: letters and digits
+// stay what they are.
+func stem(value string) string {
+	return longest(value, func(r rune) bool { return !isAlphanumeric(r) })
+}
+
+// notBase64 reports whether r is in neither of the two alphabets.
+func notBase64(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("+/-_", r) }
+
+// longest is the longest part of a text between what is cut out.
+func longest(text string, out func(rune) bool) string {
+	most := ""
+	for part := range strings.FieldsFuncSeq(text, out) {
+		if len(part) > len(most) {
+			most = part
 		}
 	}
-	return true
+	return most
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
+}
+
+// plain reports whether a value looks the same within JSON and within a URL.
+func plain(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("-_.~", r) })
 }
 
 // Text takes the values, and what looks like a credential, out of a text.
 func (s *Secrets) Text(text string) string {
 	text = s.Values(text)
 	for _, c := range credentials {
-		if strings.ContainsAny(text, c.signs) {
+		if c.mayBeIn(text) {
 			text = c.found.ReplaceAllString(text, c.with)
 		}
 	}
