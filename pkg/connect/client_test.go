@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -190,12 +191,49 @@ func TestClient_Cancelled_IsNotTransient(t *testing.T) {
 	}
 }
 
+// The time limit is one for each attempt, with the body of its answer.
 func TestClient_Timeout_IsTransient(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	_, err := s.client(t, WithTimeout(30*time.Millisecond), WithRetry(1, 0, 0)).Requests.Get(t.Context(), "PR-1")
-	if !IsTransient(err) || !errors.Is(err, context.DeadlineExceeded) || len(s.seen()) != 2 {
-		t.Errorf("got %v after %d calls", err, len(s.seen()))
+	for name, begin := range map[string]func(http.ResponseWriter){
+		"no answer": func(http.ResponseWriter) {},
+		"half an answer": func(w http.ResponseWriter) {
+			answer(w, 200, `{"id":`)
+			_ = http.NewResponseController(w).Flush()
+		},
+	} {
+		s := newServer(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+			begin(w)
+			<-r.Context().Done()
+		})
+		_, err := s.client(t, WithTimeout(30*time.Millisecond), WithRetry(1, 0, 0)).Requests.Get(t.Context(), "PR-1")
+		if !IsTransient(err) || !errors.Is(err, context.DeadlineExceeded) || len(s.seen()) != 2 {
+			t.Errorf("%s: got %v after %d calls", name, err, len(s.seen()))
+		}
+		if want := "GET /requests/PR-1: no whole answer within 30ms"; err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+	}
+}
+
+// Whatever a server says of how long its answer is, all of it is read.
+func TestClient_AnswerOfAnyLength_IsReadWhole(t *testing.T) {
+	t.Parallel()
+	for _, note := range []int{0, usualBody, 3 * usualBody} {
+		body := strings.Replace(requestBody("PR-1", "pending"), "{", `{"note":"`+strings.Repeat("x", note)+`",`, 1)
+		for _, said := range []bool{true, false} {
+			s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+				if said {
+					w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+				} else {
+					_ = http.NewResponseController(w).Flush()
+				}
+				answer(w, 200, body)
+			})
+			raw, r, err := s.client(t).Requests.GetRaw(t.Context(), "PR-1")
+			if err != nil || len(r.Note) != note || string(raw) != body {
+				t.Errorf("%d bytes, said %t: got %d, %v", len(body), said, len(raw), err)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,10 @@ const (
 	maxBody = 64 << 20
 	// maxErrorBody bounds what is read of a refusal.
 	maxErrorBody = 64 << 10
+	// maxTrusted is up to where there is room at once for what a server announces,
+	// usualBody where it announces nothing: a request has about 5 KB.
+	maxTrusted = 4 << 20
+	usualBody  = 8 << 10
 )
 
 var errBodyTooLarge = errors.New("body too large")
@@ -144,9 +149,14 @@ func readBody(resp *http.Response, discard bool) ([]byte, error) {
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody))
 		return nil, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err == nil && len(body) > maxBody {
+	room := resp.ContentLength
+	if room < 0 || room > maxTrusted { // not said, or not to be believed unseen
+		room = usualBody
+	}
+	body := bytes.NewBuffer(make([]byte, 0, room+bytes.MinRead))
+	_, err := body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
+	if err == nil && body.Len() > maxBody {
 		err = errBodyTooLarge
 	}
-	return body, err
+	return body.Bytes(), err
 }

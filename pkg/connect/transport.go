@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -41,7 +42,7 @@ func newHTTPClient(s *settings) *http.Client {
 		hc.Transport = NewTransport()
 	}
 	hc.Transport = &observed{next: hc.Transport, settings: s}
-	hc.Timeout = s.timeout
+	hc.Timeout = 0 // observed has the time limit: net/http would start two goroutines for it
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return hc
 }
@@ -59,7 +60,7 @@ func NewTransport() *http.Transport {
 	return t
 }
 
-// observed tells the observer of each attempt.
+// observed tells the observer of each attempt, and bounds it.
 type observed struct {
 	next     http.RoundTripper
 	settings *settings
@@ -68,7 +69,7 @@ type observed struct {
 // RoundTrip implements http.RoundTripper.
 func (o *observed) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
-	resp, err := o.next.RoundTrip(req)
+	resp, err := o.bounded(req)
 	if _, closed := upstream.ClosedUntil(err); closed || guard.Refused(err) {
 		return resp, err // no call was made, and that says nothing of Connect
 	}
@@ -79,6 +80,38 @@ func (o *observed) RoundTrip(req *http.Request) (*http.Response, error) {
 	o.settings.observe(req.Method, locationOf(req.Context()).route, status, time.Since(start))
 	return resp, err
 }
+
+// bounded makes one attempt, whose answer's body must have come in time, too.
+func (o *observed) bounded(req *http.Request) (*http.Response, error) {
+	limit := o.settings.timeout
+	ctx, cancel := context.WithTimeoutCause(req.Context(), limit, &lateError{limit})
+	resp, err := o.next.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return resp, err
+	}
+	resp.Body = &boundedBody{resp.Body, cancel}
+	return resp, nil
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (b *boundedBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+// lateError is an answer that did not come in time.
+type lateError struct{ limit time.Duration }
+
+func (e *lateError) Error() string { return "no whole answer within " + e.limit.String() }
+
+// Is makes it a context.DeadlineExceeded.
+func (e *lateError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // closeIdle is not named CloseIdleConnections, as the retrying client calls
 // that whenever it gives up, and every worker would have to connect anew.

@@ -49,7 +49,7 @@ func (e *RefusedError) Error() string { return "call not begun: " + e.Err.Error(
 func (e *RefusedError) Unwrap() error { return e.Err }
 
 // Refused reports whether err is, or wraps, a *RefusedError.
-func Refused(err error) bool { return errors.As(err, new(*RefusedError)) }
+func Refused(err error) bool { return err != nil && errors.As(err, new(*RefusedError)) }
 
 // Transport asks the Check of each call's context right before next is called,
 // and again when next has a connection: to dial takes its time. It belongs

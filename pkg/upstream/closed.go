@@ -24,6 +24,9 @@ func (e *ClosedError) Error() string {
 
 // ClosedUntil returns when the upstream that refused err may be asked again.
 func ClosedUntil(err error) (time.Time, bool) {
+	if err == nil { // nearly always, and cheap then
+		return time.Time{}, false
+	}
 	var closed *ClosedError
 	if errors.As(err, &closed) {
 		return closed.Until, true
