@@ -22,10 +22,16 @@ import (
 func memory() []experiment {
 	return []experiment{{
 		name: "memory", once: true, contenders: []contender{{"waiting", waiting}},
-		rows: []row{{
-			measured: "resident memory, " + fmt.Sprint(backlog()) + " requests waiting", against: "nats-server alone with the same streams",
-			ours: "waiting/headrace", theirs: "waiting/alone", bar: 1.3, atMost: true, unit: "MB",
-		}},
+		rows: []row{
+			{
+				measured: "resident memory, " + fmt.Sprint(backlog()) + " requests waiting", against: "nats-server alone with the same streams",
+				ours: "waiting/headrace", theirs: "waiting/alone", bar: 1.3, atMost: true, unit: "MB",
+			},
+			{
+				measured: "resident memory, " + fmt.Sprint(backlog()) + " requests waiting, at most: the first poll asks about each",
+				against:  "nats-server alone with the same streams", ours: "waiting/peak", theirs: "waiting/alone", unit: "MB",
+			},
+		},
 	}}
 }
 
@@ -63,13 +69,17 @@ func waiting(t *testing.T, s setting) readings {
 	began = time.Now()
 	p := startHeadrace(t, s, up, map[string]string{"HEADRACE_DATA_DIR": data})
 	defer p.kill()
-	for !p.logged(t, `"poll done"`) {
-		if time.Since(began) > 10*time.Minute {
-			t.Fatalf("no poll was over after %s\n%s", time.Since(began), p.tail())
+	// The first poll asks about each request, and for two minutes the broker keeps
+	// what it looked up for that. From the second on they are like each other.
+	for poll := 1; poll <= 2; poll++ {
+		for p.logged(t, `"poll done"`) < poll {
+			if time.Since(began) > 20*time.Minute {
+				t.Fatalf("poll %d was not over after %s\n%s", poll, time.Since(began), p.tail())
+			}
+			<-time.After(time.Second)
 		}
-		<-time.After(time.Second)
+		t.Logf("poll %d was over after %s, with %.0f MB at most so far", poll, time.Since(began).Round(time.Second), memoryOf(t, p, "VmHWM"))
 	}
-	t.Logf("the first poll was over after %s, with %.0f MB at most", time.Since(began).Round(time.Second), memoryOf(t, p, "VmHWM"))
 	got := readings{"alone": server, "headrace": calm(t, p), "peak": memoryOf(t, p, "VmHWM")}
 	p.end()
 	return got
@@ -84,14 +94,14 @@ func (p *process) says(t *testing.T, what string) {
 	}
 }
 
-// logged reports whether the process's log has the text.
-func (p *process) logged(t *testing.T, text string) bool {
+// logged is how often the process's log has the text.
+func (p *process) logged(t *testing.T, text string) int {
 	t.Helper()
 	log, err := os.ReadFile(p.log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Contains(string(log), text)
+	return strings.Count(string(log), text)
 }
 
 // calm is the resident memory once it does not move any more, in MB: what a
