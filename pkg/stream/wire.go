@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -104,17 +105,61 @@ func normalKey(key string) string {
 // decodeDelivery reads a message that a consumer delivered.
 func decodeDelivery(m *natsgo.Msg, durable string) *Delivery {
 	d := &Delivery{Stored: decode(m.Subject, m.Header, m.Data), Durable: durable, Attempt: 1}
-	meta, err := m.Metadata()
-	if err != nil {
+	p, ok := placeOf(m.Reply)
+	if !ok {
 		if d.Poison == nil {
-			d.Poison = fmt.Errorf("%w: read delivery of %s: %w", ErrPoison, m.Subject, err)
+			d.Poison = fmt.Errorf("%w: read delivery of %s: reply %q", ErrPoison, m.Subject, m.Reply)
 			d.RawHeader = m.Header
 		}
 		return d
 	}
-	d.Stream, d.Sequence, d.Time = meta.Stream, meta.Sequence.Stream, meta.Timestamp.UTC()
-	d.Attempt, d.Pending = int(meta.NumDelivered), meta.NumPending
+	d.Stream, d.Sequence, d.Time = p.stream, p.sequence, p.time()
+	d.Attempt, d.Pending = int(p.attempt), p.pending
 	return d
+}
+
+// place is what the broker says of a message that a consumer delivers.
+type place struct {
+	stream, consumer string
+	attempt          uint64
+	sequence         uint64 // in the stream
+	delivered        uint64 // by the consumer, from 1
+	stored           uint64 // nanoseconds since 1970
+	pending          uint64
+}
+
+func (p place) time() time.Time { return time.Unix(0, int64(p.stored)).UTC() }
+
+// placeOf reads where a message is to be acknowledged, either
+//
+//	$JS.ACK.<stream>.<consumer>.<attempt>.<sequence>.<delivered>.<time>.<pending>
+//	$JS.ACK.<domain>.<account>.<stream>.… as above …[.<anything>]
+//
+// nats.go does, too, for several times the price.
+func placeOf(reply string) (p place, ok bool) {
+	rest, ok := strings.CutPrefix(reply, "$JS.ACK.")
+	if !ok {
+		return p, false
+	}
+	const short, long = 7, 9 // tokens
+	switch n := strings.Count(rest, ".") + 1; {
+	case n >= long:
+		_, rest, _ = strings.Cut(rest, ".")
+		_, rest, _ = strings.Cut(rest, ".")
+	case n != short:
+		return p, false
+	}
+	p.stream, rest, _ = strings.Cut(rest, ".")
+	p.consumer, rest, _ = strings.Cut(rest, ".")
+	for _, n := range []*uint64{&p.attempt, &p.sequence, &p.delivered, &p.stored, &p.pending} {
+		var token string
+		token, rest, _ = strings.Cut(rest, ".")
+		var err error
+		if *n, err = strconv.ParseUint(token, 10, 64); err != nil {
+			return p, false
+		}
+	}
+	return p, true
 }
 
 // scheduleAt is the text of a schedule that fires once.

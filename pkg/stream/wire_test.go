@@ -2,6 +2,8 @@ package stream
 
 import (
 	"errors"
+	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -58,6 +60,52 @@ func TestDecode_AnyHeader_NeverFails(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What nats.go reads of a delivery, we read.
+func TestPlaceOf_AnyReply_AsNATS(t *testing.T) {
+	t.Parallel()
+	number := rapid.Custom(func(t *rapid.T) string {
+		return strconv.FormatUint(rapid.Uint64Max(math.MaxInt64).Draw(t, "number"), 10)
+	})
+	token := rapid.OneOf(number, number, number, rapid.SampledFrom([]string{"_", "WORK", "worker"}))
+	rapid.Check(t, func(t *rapid.T) {
+		head := rapid.SampledFrom([]string{"$JS.ACK.", "$JS.ACK.EVENTS.reader.", "$JS.ACK.hub.ACCOUNT.EVENTS.reader.", "_INBOX."}).Draw(t, "head")
+		reply := head + strings.Join(rapid.SliceOfN(token, 1, 12).Draw(t, "tokens"), ".")
+		m := &nats.Msg{Reply: reply, Sub: &nats.Subscription{}}
+		got, ok := placeOf(reply)
+		meta, err := m.Metadata()
+		if !ok || err != nil {
+			if ok {
+				t.Fatalf("%s: nats.go says %v", reply, err)
+			}
+			return // it takes what is no number for one
+		}
+		want := place{
+			stream: meta.Stream, consumer: meta.Consumer, attempt: meta.NumDelivered, pending: meta.NumPending,
+			sequence: meta.Sequence.Stream, delivered: meta.Sequence.Consumer, stored: uint64(meta.Timestamp.UnixNano()),
+		}
+		if got != want || !got.time().Equal(meta.Timestamp) {
+			t.Errorf("%s: %+v, want %+v", reply, got, want)
+		}
+	})
+}
+
+func TestPlaceOf_BothForms_IsRead(t *testing.T) {
+	t.Parallel()
+	want := place{stream: "EVENTS", consumer: "reader", attempt: 2, sequence: 30, delivered: 4, stored: 5, pending: 6}
+	for _, reply := range []string{
+		"$JS.ACK.EVENTS.reader.2.30.4.5.6", "$JS.ACK._.ACCOUNT.EVENTS.reader.2.30.4.5.6", "$JS.ACK._.ACCOUNT.EVENTS.reader.2.30.4.5.6.x",
+	} {
+		if got, ok := placeOf(reply); !ok || got != want {
+			t.Errorf("%s: %+v, %t", reply, got, ok)
+		}
+	}
+	for _, reply := range []string{"", "$JS.ACK.EVENTS.reader.2.30.4.5", "$JS.ACK.EVENTS.reader.2.30.4.5.6.7", "$JS.ACK.EVENTS.reader.2.x.4.5.6"} {
+		if _, ok := placeOf(reply); ok {
+			t.Errorf("%q is read", reply)
+		}
+	}
 }
 
 func TestMatches_Wildcards_AsNATS(t *testing.T) {
