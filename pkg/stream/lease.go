@@ -32,7 +32,7 @@ type leases struct {
 type lease struct {
 	reply   string
 	renewed time.Time
-	lost    chan struct{} // closed when it is lost
+	lost    chan struct{} // told when it is lost; has room for that
 	wait    time.Duration
 	at      int // its place in held, -1 if it is not held
 }
@@ -46,14 +46,18 @@ func (l *leases) setWait(d time.Duration) {
 	l.wait = d
 }
 
-// take begins a lease on the message that is answered at reply, and was sent
-// after since.
-func (l *leases) take(reply string, since time.Time) *lease {
+// take begins a lease on the message that came; false if that was sent so long
+// before that it may be in other hands.
+func (l *leases) take(h *lease, a arrival) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := &lease{reply: reply, renewed: since, lost: make(chan struct{}), wait: l.wait, at: len(l.held)}
+	h.reply, h.renewed, h.wait, h.at = a.msg.Reply, a.since, l.wait, len(l.held)
+	if !h.good(a.at) {
+		h.at = -1
+		return false
+	}
 	l.held = append(l.held, h)
-	return h
+	return true
 }
 
 // drop reports whether the lease was held, and holds it no more. It is called
@@ -83,6 +87,10 @@ func (l *leases) release(h *lease) bool {
 func (l *leases) good(h *lease, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return h.good(now)
+}
+
+func (h *lease) good(now time.Time) bool {
 	return h.at >= 0 && (now.Before(h.limit()) || failpoint.Off(failpoint.NoLease)) // by the monotonic clock, which goes on while a process is stopped
 }
 
@@ -124,9 +132,26 @@ func (l *leases) expire() {
 	for i := len(l.held) - 1; i >= 0; i-- { // backwards, as drop moves the last
 		h := l.held[i]
 		if !now.Before(h.limit()) && !failpoint.Off(failpoint.NoLease) {
-			l.drop(h)
-			close(h.lost)
+			l.lose(h)
 		}
+	}
+}
+
+// lose drops a lease and tells who holds it. It is called under the lock.
+func (l *leases) lose(h *lease) {
+	l.drop(h)
+	select {
+	case h.lost <- struct{}{}:
+	default: // nobody listens
+	}
+}
+
+// loseAll gives up every lease.
+func (l *leases) loseAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.held) > 0 {
+		l.lose(l.held[0])
 	}
 }
 

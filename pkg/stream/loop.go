@@ -69,44 +69,47 @@ func (s *subscription) follow(ctx context.Context, st nats.Status) {
 
 // work carries what comes until the subscription drains.
 func (s *subscription) work() {
+	lost := make(chan struct{}, 1) // for one message after the other
+	for a := range s.arrived {
+		s.handle(a, lost)
+		select {
+		case <-lost: // in the moment in which it was done with
+		default:
+		}
+	}
+}
+
+// intake counts what comes and hands it to the workers, until the subscription
+// drains. There is one: counted in another order, the end of an old request would
+// come before the messages that it brought, and they would pass for what was asked
+// for just now.
+func (s *subscription) intake() {
+	defer close(s.arrived)
 	for {
-		a, now, ok := s.receive()
-		if !ok {
+		select {
+		case <-s.untaken:
 			return
-		}
-		if a.msg != nil {
-			s.handle(a, now)
+		case m := <-s.puller.in:
+			if isStatus(m) {
+				s.broke(s.puller.hear(m))
+				continue
+			}
+			a, err := s.puller.take(m, time.Now())
+			s.broke(err)
+			select {
+			case s.arrived <- a:
+			case <-s.untaken:
+				s.handle(a, nil) // gives it back
+			}
 		}
 	}
 }
 
-// receive waits for what comes and counts it, one worker at a time: counted in
-// another order, the end of an old request would come before the messages that it
-// brought, and they would pass for what was asked for just now. It returns no
-// message for a word of the broker's, and false when the subscription drains.
-func (s *subscription) receive() (a arrival, now time.Time, ok bool) {
-	s.receiving.Lock()
-	defer s.receiving.Unlock()
-	select {
-	case <-s.untaken:
-		return a, now, false
-	case m := <-s.puller.in:
-		if isStatus(m) {
-			s.broke(s.puller.hear(m))
-			return a, now, true
-		}
-		now = time.Now()
-		since, err := s.puller.take(m, now)
-		s.broke(err)
-		return arrival{m, since}, now, true
-	}
-}
-
-// handle has a message that came now carried out, or gives it back.
-func (s *subscription) handle(a arrival, now time.Time) {
-	d := &delivery{from: s, msg: a.msg, lease: s.leases.take(a.msg.Reply, a.since)}
+// handle has a message that came carried out, or gives it back.
+func (s *subscription) handle(a arrival, lost chan struct{}) {
+	d := &delivery{from: s, msg: a.msg, lease: lease{lost: lost}}
 	switch {
-	case !s.leases.good(d.lease, now):
+	case !s.leases.take(&d.lease, a):
 		// It came too late: somebody else has it. Whatever the line did, asking
 		// anew makes sure that we count from what the broker counts from.
 		s.broke(errBinding)
@@ -176,6 +179,8 @@ func (s *subscription) unbind(why error) {
 // from them.
 func (s *subscription) giveBack() {
 	for _, m := range s.puller.leave() {
-		s.refuse(&delivery{msg: m.msg, lease: s.leases.take(m.msg.Reply, m.since)})
+		if d := (&delivery{msg: m.msg}); s.leases.take(&d.lease, m) {
+			s.refuse(d)
+		}
 	}
 }

@@ -67,10 +67,10 @@ type asking struct {
 	left int
 }
 
-// arrival is a message that has come. It was sent after since.
+// arrival is a message that came at that time. It was sent after since.
 type arrival struct {
-	msg   *nats.Msg
-	since time.Time
+	msg       *nats.Msg
+	since, at time.Time
 }
 
 // bind opens an inbox for the consumer.
@@ -120,7 +120,7 @@ func (p *puller) leave() []arrival {
 				_ = p.status(m) // for what it says of requests
 				continue
 			}
-			left = append(left, arrival{m, p.spend(1)})
+			left = append(left, arrival{m, p.spend(1), time.Now()})
 		default:
 			p.inbox, p.credit, p.asked = nil, 0, nil
 			return left
@@ -192,16 +192,15 @@ func (p *puller) done() error {
 // take counts a message that has come, and tells since when it may have been
 // on its way: a line that stalled, or a process that slept, brings it later than
 // its ack wait allows, and by then it is in other hands.
-func (p *puller) take(m *nats.Msg, now time.Time) (since time.Time, err error) {
+func (p *puller) take(m *nats.Msg, now time.Time) (arrival, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.busy++
 	if m.Sub != p.inbox {
-		return p.former, nil
+		return arrival{m, p.former, now}, nil
 	}
 	p.heard = now
-	since = p.spend(1)
-	return since, p.pull()
+	return arrival{m, p.spend(1), now}, p.pull()
 }
 
 // spend takes n off the credit and tells when what the first of it is made of

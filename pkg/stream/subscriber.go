@@ -96,9 +96,9 @@ func (s *Subscriber) Close() error {
 // hold each while a handler is busy, a loop that keeps it bound to its consumer,
 // and one heartbeat for all in hand.
 //
-//	broker ──► inbox ──► worker (N of them) ──► out ──► handler
-//	  ▲                    │pull, ack, nak
-//	  └────────────────────┘◄── heartbeat (leases)
+//	broker ──► inbox ──► intake ──► worker (N of them) ──► out ──► handler
+//	  ▲                   │pull       │pull, ack, nak
+//	  └───────────────────┴───────────┘◄── heartbeat (leases)
 type subscription struct {
 	client  *Client
 	durable string
@@ -118,8 +118,7 @@ type subscription struct {
 	// stopping is when the drain began, nil before.
 	stopping atomic.Pointer[time.Time]
 	workers  sync.WaitGroup
-	// receiving has one worker at a time take and count what comes.
-	receiving sync.Mutex
+	arrived  chan arrival // from intake to a worker
 }
 
 func newSubscription(ctx context.Context, s *Subscriber, durable string) *subscription {
@@ -127,7 +126,7 @@ func newSubscription(ctx context.Context, s *Subscriber, durable string) *subscr
 	sub := &subscription{
 		client: s.client, durable: durable, cfg: s.cfg, stop: s.stop,
 		base: context.WithoutCancel(ctx), out: make(chan *message.Message),
-		broken:  make(chan error, 1),
+		broken: make(chan error, 1), arrived: make(chan arrival),
 		untaken: make(chan struct{}), abandon: make(chan struct{}),
 	}
 	sub.leases = leases{nc: s.client.nc, heard: sub.heardByMost}
@@ -150,6 +149,7 @@ func (s *subscription) run(ctx context.Context) { //nolint:contextcheck // what 
 	for range s.cfg.Concurrency {
 		s.workers.Go(s.work)
 	}
+	s.workers.Go(s.intake)
 	beat, stopBeat := context.WithCancel(s.base)
 	var heart sync.WaitGroup
 	heart.Go(func() { s.leases.beat(beat) })
@@ -179,6 +179,7 @@ func (s *subscription) drain() {
 	case <-done:
 	case <-timer.C:
 		close(s.abandon)
+		s.leases.loseAll()
 		<-done // workers do not wait for handlers any more
 	}
 	// Acknowledgements lie in the connection's buffer; the process may end now.

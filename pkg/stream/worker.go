@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"context"
 	"strconv"
 	"time"
 
@@ -27,17 +26,15 @@ func nakAfter(d time.Duration) string {
 	return `-NAK {"delay":` + strconv.FormatInt(int64(d), 10) + `}`
 }
 
-// delivery is a message on its way to a handler, and the context that it is
-// handled in: the values of its subscription's, itself, and whether its handler
-// may still call.
+// delivery is a message on its way to a handler.
 type delivery struct {
-	context.Context // of the subscription, with an end of its own
-	from            *subscription
-	msg             *nats.Msg
-	lease           *lease
-	slot            *slot // nil: none is needed
-	told            *Delivery
-	abandoned       bool // its handler still runs; only the worker knows
+	handling
+	from      *subscription
+	msg       *nats.Msg
+	lease     lease
+	slot      *slot // nil: none is needed
+	told      *Delivery
+	abandoned bool // its handler still runs; only the worker knows
 }
 
 // Value is of the delivery, or of the subscription's context.
@@ -48,7 +45,7 @@ func (d *delivery) Value(key any) any {
 	case guard.IsKey(key):
 		return guard.Check(d.mayCall)
 	}
-	return d.Context.Value(key)
+	return d.handling.Value(key)
 }
 
 // carry hands one message out, waits for the verdict and tells it to the
@@ -59,9 +56,8 @@ func (s *subscription) carry(d *delivery) {
 	if failpoint.Off(failpoint.EarlyAck) {
 		s.reply(d.msg.Reply, ackDone)
 	}
-	ctx, cancel := context.WithCancelCause(s.base)
-	defer cancel(nil)
-	d.Context = ctx
+	d.base = s.base
+	defer d.end(nil)
 	msg := message.NewMessage(d.told.ID, d.told.Body)
 	msg.Metadata = d.told.Header
 	msg.SetContext(d)
@@ -73,14 +69,18 @@ func (s *subscription) carry(d *delivery) {
 	default:
 	}
 	select {
-	case s.out <- msg:
-	case <-s.untaken:
-		s.refuse(d)
-		return
-	case <-d.lease.lost:
-		return
+	case s.out <- msg: // costs less where somebody waits
+	default:
+		select {
+		case s.out <- msg:
+		case <-s.untaken:
+			s.refuse(d)
+			return
+		case <-d.lease.lost:
+			return
+		}
 	}
-	s.await(d, msg, cancel)
+	s.await(d, msg)
 }
 
 // lastCall is how long before the end of a drain the last call may begin: an
@@ -92,7 +92,7 @@ const lastCall = 5500 * time.Millisecond
 // made again after the restart.
 func (d *delivery) mayCall() error {
 	s := d.from
-	if !s.leases.good(d.lease, time.Now()) || !s.slots.good(d.slot) {
+	if !s.leases.good(&d.lease, time.Now()) || !s.slots.good(d.slot) {
 		return ErrLeaseLost
 	}
 	if since := s.stopping.Load(); since != nil && time.Since(*since) >= s.cfg.DrainTimeout-lastCall {
@@ -103,36 +103,42 @@ func (d *delivery) mayCall() error {
 
 // refuse gives a message back that no handler has seen.
 func (s *subscription) refuse(d *delivery) {
-	if s.leases.release(d.lease) {
+	if s.leases.release(&d.lease) {
 		s.reply(d.msg.Reply, nakNow)
 	}
 }
 
-func (s *subscription) await(d *delivery, msg *message.Message, cancel context.CancelCauseFunc) {
-	lost := d.lease.lost
-	for {
-		select {
-		case <-msg.Acked():
-			failpoint.Here(failpoint.AckDue, d.told.Subject)
-			if s.leases.release(d.lease) {
-				s.reply(d.msg.Reply, ackDone)
-			}
-			return
-		case <-msg.Nacked():
-			if s.leases.release(d.lease) {
-				s.reply(d.msg.Reply, nakAfter(s.client.delay(d.told)))
-			}
-			return
-		case <-lost:
-			lost = nil
-			cancel(ErrLeaseLost)
-			s.client.log.WithField("subject", d.told.Subject).WithField("durable", s.durable).
-				Warn("broker could not be told that the message is in progress; handler is cancelled")
-		case <-s.abandon:
-			cancel(ErrDrainTimeout)
-			s.leases.release(d.lease)
-			d.abandoned = true
-			return
+func (s *subscription) await(d *delivery, msg *message.Message) {
+	select {
+	case <-msg.Acked():
+		failpoint.Here(failpoint.AckDue, d.told.Subject)
+		if s.leases.release(&d.lease) {
+			s.reply(d.msg.Reply, ackDone)
 		}
+	case <-msg.Nacked():
+		if s.leases.release(&d.lease) {
+			s.reply(d.msg.Reply, nakAfter(s.client.delay(d.told)))
+		}
+	case <-d.lease.lost:
+		s.outlive(d, msg)
+	}
+}
+
+// outlive waits for a handler that has lost its lease, as long as there is time:
+// whatever it says, the message may be in other hands.
+func (s *subscription) outlive(d *delivery, msg *message.Message) {
+	select {
+	case <-s.abandon:
+	default:
+		d.end(ErrLeaseLost)
+		s.client.log.WithField("subject", d.told.Subject).WithField("durable", s.durable).
+			Warn("broker could not be told that the message is in progress; handler is cancelled")
+	}
+	select {
+	case <-msg.Acked():
+	case <-msg.Nacked():
+	case <-s.abandon:
+		d.end(ErrDrainTimeout)
+		d.abandoned = true
 	}
 }
