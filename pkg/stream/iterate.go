@@ -246,11 +246,11 @@ func (c *Client) orderedConsumer(ctx context.Context, r reading) (jetstream.Cons
 }
 
 func storedOf(m jetstream.Msg) (*Stored, uint64, error) {
-	meta, err := m.Metadata()
-	if err != nil {
-		return nil, 0, err
+	p, ok := placeOf(m.Reply())
+	if !ok {
+		return nil, 0, fmt.Errorf("%w: read delivery of %s: reply %q", ErrPoison, m.Subject(), m.Reply())
 	}
 	s := decode(m.Subject(), nats.Header(m.Headers()), m.Data())
-	s.Stream, s.Sequence, s.Time = meta.Stream, meta.Sequence.Stream, meta.Timestamp.UTC()
-	return &s, meta.NumPending, nil
+	s.Stream, s.Sequence, s.Time = p.stream, p.sequence, p.time()
+	return &s, p.pending, nil
 }

@@ -52,7 +52,7 @@ func (l *leases) take(h *lease, a arrival) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h.reply, h.renewed, h.wait, h.at = a.msg.Reply, a.since, l.wait, len(l.held)
-	if !h.good(a.at) {
+	if !h.good(time.Now()) {
 		h.at = -1
 		return false
 	}

@@ -67,10 +67,10 @@ type asking struct {
 	left int
 }
 
-// arrival is a message that came at that time. It was sent after since.
+// arrival is a message that has come. It was sent after since.
 type arrival struct {
-	msg       *nats.Msg
-	since, at time.Time
+	msg   *nats.Msg
+	since time.Time
 }
 
 // bind opens an inbox for the consumer.
@@ -120,7 +120,7 @@ func (p *puller) leave() []arrival {
 				_ = p.status(m) // for what it says of requests
 				continue
 			}
-			left = append(left, arrival{m, p.spend(1), time.Now()})
+			left = append(left, arrival{m, p.spend(1)})
 		default:
 			p.inbox, p.credit, p.asked = nil, 0, nil
 			return left
@@ -197,10 +197,10 @@ func (p *puller) take(m *nats.Msg, now time.Time) (arrival, error) {
 	defer p.mu.Unlock()
 	p.busy++
 	if m.Sub != p.inbox {
-		return arrival{m, p.former, now}, nil
+		return arrival{m, p.former}, nil
 	}
 	p.heard = now
-	return arrival{m, p.spend(1), now}, p.pull()
+	return arrival{m, p.spend(1)}, p.pull()
 }
 
 // spend takes n off the credit and tells when what the first of it is made of
