@@ -15,7 +15,10 @@ func bus() []experiment {
 			}},
 		},
 		{
-			name: "bus-consume", contenders: []contender{{"subscriber", consumeSubscriber}, {"router", consumeRouter}, {"nats", consumeMessages}},
+			name: "bus-consume", contenders: []contender{
+				{"subscriber", consumeSubscriber}, {"router", consumeRouter}, {"nats", consumeMessages},
+				{"least", consumeLeast}, {"leastrouter", consumeLeastRouter},
+			},
 			rows: []row{
 				{
 					measured: "consume, handle, acknowledge, 64 at once, Subscriber", against: onNats + " Messages, 64 workers",
@@ -24,6 +27,14 @@ func bus() []experiment {
 				{
 					measured: "consume, handle, acknowledge, 64 at once, Router", against: onNats + " Messages, 64 workers",
 					ours: "router/rate", theirs: "nats/rate", bar: 0.85, unit: "/s",
+				},
+				{
+					measured: "consume, handle, acknowledge, 64 at once, Subscriber", against: "the least Subscriber",
+					ours: "subscriber/rate", theirs: "least/rate", unit: "/s",
+				},
+				{
+					measured: "consume, handle, acknowledge, 64 at once, Router", against: "the least Subscriber, Router",
+					ours: "router/rate", theirs: "leastrouter/rate", unit: "/s",
 				},
 			},
 		},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	natsd "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -200,6 +201,14 @@ func consumeSubscriber(t *testing.T, set setting) readings {
 	if err != nil {
 		t.Fatal(err)
 	}
+	acknowledge(ch, one)
+	got := s.consumed(began, all)
+	s.must(sub.Close())
+	return got
+}
+
+// acknowledge has 64 goroutines read and acknowledge.
+func acknowledge(ch <-chan *message.Message, one func()) {
 	for range 64 {
 		go func() {
 			for m := range ch {
@@ -208,9 +217,6 @@ func consumeSubscriber(t *testing.T, set setting) readings {
 			}
 		}()
 	}
-	got := s.consumed(began, all)
-	s.must(sub.Close())
-	return got
 }
 
 func consumeRouter(t *testing.T, set setting) readings {
