@@ -186,6 +186,30 @@ func TestRow_Decode_KeepsWhatIsReadable(t *testing.T) {
 	}
 }
 
+// What an answer shows at once is what it shows when it is decoded as a whole.
+func TestSaved_OfAnyAnswer_IsThatOfTheRequest(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"purchase.json", "change_old.json"} {
+		answer := readTestdata(t, name)
+		want, saved := decodeTestdata(t, name), decodeSaved(answer)
+		if saved == nil {
+			t.Fatalf("%s: nothing", name)
+		}
+		if diff := cmp.Diff(want.Asset.Params, saved.Params); diff != "" || saved.Status != want.Status || saved.Reason != want.Reason {
+			t.Errorf("%s: %s %q %s", name, saved.Status, saved.Reason, diff)
+		}
+		got, err := saved.Request()
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+	}
+	for _, answer := range []string{``, `null`, `[]`, `{}`, `{"id":"PR-1","type":"purchase","status":"pending"}`, `{"id":"PR-1","type":"t","asset":{"id":"AS-1","product":{"id":"P"}}}`} {
+		if saved := decodeSaved([]byte(answer)); saved != nil {
+			t.Errorf("%s: %+v", answer, saved)
+		}
+	}
+}
+
 // A page is read in one go where it can be, and row by row where it can't: the
 // rows are the same.
 func TestRows_OfPage_AreThoseDecodedOneByOne(t *testing.T) {

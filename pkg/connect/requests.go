@@ -64,11 +64,24 @@ func (s *RequestsService) GetRaw(ctx context.Context, id string) ([]byte, *Reque
 	return body, r, nil
 }
 
+// Saved is a request as the answer to a change of its parameters shows it: what
+// decides on the next step, and the rest where it is asked for.
+type Saved struct {
+	Status string
+	Reason string
+	Params []Param
+
+	answer []byte
+}
+
+// Request decodes all of the answer, as DecodeRequest does.
+func (s *Saved) Request() (*Request, error) { return DecodeRequest(s.answer) }
+
 // UpdateParams saves the parameters given, of which the last of each id counts,
 // and leaves the others as they are. It returns the request as Connect has it
 // afterwards, nil where the answer doesn't show it. Without any parameters it
 // makes no call. It may be repeated.
-func (s *RequestsService) UpdateParams(ctx context.Context, id string, updates []ParamUpdate) (*Request, error) {
+func (s *RequestsService) UpdateParams(ctx context.Context, id string, updates []ParamUpdate) (*Saved, error) {
 	to, err := at("/requests/{id}", id)
 	if err != nil || len(updates) == 0 {
 		return nil, err
@@ -83,8 +96,32 @@ func (s *RequestsService) UpdateParams(ctx context.Context, id string, updates [
 	if _, err := s.client.call(ctx, http.MethodPut, to, body, &answer); err != nil {
 		return nil, err
 	}
-	r, _ := DecodeRequest(answer) // saved, whatever the answer looks like
-	return r, nil
+	return decodeSaved(answer), nil
+}
+
+// decodeSaved returns nil for an answer that shows no request: the parameters are
+// saved, whatever it looks like.
+func decodeSaved(answer []byte) *Saved {
+	var r struct {
+		ID     string `json:"id"`
+		Type   string `json:"type"`
+		Status string `json:"status"`
+		Reason string `json:"reason"`
+		Asset  struct {
+			ID      string  `json:"id"`
+			Product Ref     `json:"product"`
+			Params  []Param `json:"params"`
+		} `json:"asset"`
+	}
+	err := decodeTolerant(answer, &r)
+	if err == nil {
+		err = require(field{"id", r.ID}, field{"type", r.Type}, field{"status", r.Status},
+			field{"asset.id", r.Asset.ID}, field{"asset.product.id", r.Asset.Product.ID})
+	}
+	if err != nil {
+		return nil
+	}
+	return &Saved{Status: r.Status, Reason: r.Reason, Params: r.Asset.Params, answer: answer}
 }
 
 // Create places a request and returns it. body is what Connect takes: a vendor

@@ -23,10 +23,10 @@ func lenient() jsonv2.Options {
 }
 
 // Unmarshal decodes data into the zero value that dst points to. That is made of
-// structs, slices, pointers, strings, booleans, integers, json.RawMessage and
-// what has an UnmarshalJSON of its own: of other types, such as json.Number or a
-// map, the two decoders think differently. What UnmarshalJSON is given is its own
-// only until it returns.
+// structs, slices, pointers, strings, booleans, integers, json.RawMessage,
+// time.Time and what has an UnmarshalJSON of its own: of other types, such as
+// json.Number or a map, the two decoders think differently. What UnmarshalJSON is
+// given is its own only until it returns.
 func Unmarshal(data []byte, dst any) error {
 	if jsonv2.Unmarshal(data, dst, lenient()) == nil {
 		return nil

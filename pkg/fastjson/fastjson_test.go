@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -21,6 +22,7 @@ type thing struct {
 	List     []inner         `json:"list"`
 	Counter  uint64          `json:"counter"`
 	Value    *string         `json:"value"`
+	At       time.Time       `json:"at"`
 }
 
 type inner struct {
@@ -38,7 +40,7 @@ func (o *own) UnmarshalJSON(b []byte) error {
 
 func bodies() []string {
 	return []string{
-		`{"id":"a","snake_case":"b","level":3,"on":true,"raw":{"x":[1, 2]},"own":{"a":1},"inner":{"name":"n"},"optional":{"name":"o"},"list":[{"name":"1"},{"name":"2","own":7}],"unknown":[{}],"counter":18446744073709551615,"value":"v"}`,
+		`{"id":"a","snake_case":"b","level":3,"on":true,"raw":{"x":[1, 2]},"own":{"a":1},"inner":{"name":"n"},"optional":{"name":"o"},"list":[{"name":"1"},{"name":"2","own":7}],"unknown":[{}],"counter":18446744073709551615,"value":"v","at":"2026-11-22T20:51:00.123456789Z"}`,
 		`{"ID":"a","Snake_Case":"b","INNER":{"Name":"n"},"snakecase":"c","snake-case":"d","ſnake_case":"e"}`, // whose first letter is s in old print
 		`{"id":null,"level":null,"on":null,"raw":null,"own":null,"inner":null,"optional":null,"list":null,"value":null}`,
 		`{"id":"a","id":"b","inner":{"name":"n"},"inner":{"own":1},"list":[{"name":"1"},{"name":"2"}],"list":[{"own":1}],"raw":1,"raw":2,"own":1,"own":2}`,
@@ -46,7 +48,7 @@ func bodies() []string {
 		"{\"id\":\"\xff\",\"snake_case\":\"\\ud800\",\"\xfe\":1}", `{"id":"\u00e4\ud83d\ude00\n","level":1e0}`,
 		`{"id":1}`, `{"level":"1"}`, `{"level":1.0}`, `{"on":"true"}`, `{"inner":[]}`, `{"inner":""}`, `{"list":{}}`, `{"list":[null]}`, `{"optional":{}}`, `{"list":[]}`,
 		`{"id":"a"} `, `{"id":"a"} x`, `{"id":"a"`, `{"id":"a",}`, ``, ` `, `null`, `[]`, `7`, `"a"`, `{}`, ` { "raw" : [ 1 , 2 ] } `, "\ufeff{}",
-		`{"counter":-1}`, `{"counter":1e3}`, `{"value":""}`, `{"level":-0}`,
+		`{"counter":-1}`, `{"counter":1e3}`, `{"value":""}`, `{"at":"2026-11-22T20:51:00+01:30"}`, `{"at":"2026-11-22 20:51:00Z"}`, `{"at":""}`, `{"at":null}`, `{"at":"2026-11-22T20:51:00,5Z"}`, `{"at":"2026-11-22T2:51:00Z"}`, `{"at":"2026-11-22T20:51:00+24:00"}`, `{"level":-0}`,
 		`{"id":"` + strings.Repeat("ä", 5000) + `"}`, strings.Repeat(`[`, 10001) + strings.Repeat(`]`, 10001), `{"x":` + strings.Repeat(`[`, 9998) + strings.Repeat(`]`, 9998) + `}`,
 	}
 }

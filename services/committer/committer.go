@@ -17,7 +17,6 @@ package committer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -30,6 +29,7 @@ import (
 	"github.com/headrace/headrace/pkg/episode"
 	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/failpoint"
+	"github.com/headrace/headrace/pkg/fastjson"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/stream"
@@ -130,7 +130,7 @@ func read(d *stream.Delivery) (*fulfillment.Result, error) {
 		return nil, err
 	}
 	r := new(fulfillment.Result)
-	if err := json.Unmarshal(d.Body, r); err != nil {
+	if err := fastjson.Unmarshal(d.Body, r); err != nil {
 		return nil, fmt.Errorf("decode result: %w", err)
 	}
 	if r.Key() != key {
@@ -240,12 +240,8 @@ const gone = ""
 // returned with an error, too. First says that nothing can have been done about
 // the result yet.
 func (c *Committer) settle(ctx context.Context, r *fulfillment.Result, first bool) (end outcome, err error) {
-	var seen facts.About
-	defer func() { end.about = seen }()
-	var to target = assetTarget{c.Requests, &seen}
-	if r.Type.Tier() {
-		to = tierTarget{c.TierRequests, &seen}
-	}
+	to := targetOf(r.Type, c.Requests, c.TierRequests)
+	defer func() { end.about = to.about() }()
 	has, saved, err := c.look(ctx, to, r, first)
 	if connect.IsNotFound(err) {
 		return outcome{status: gone, reason: "Connect does not know the request"}, nil

@@ -77,8 +77,12 @@ func TestCommit_SavedWhileTheCustomerIsAsked_IsNotApproved(t *testing.T) {
 	if diff := cmp.Diff([]string{"PUT"}, b.calls()); diff != "" {
 		t.Error(diff)
 	}
-	if e := b.event(t); e.Event != fulfillment.EventInquiring || b.request(t).Status != "inquiring" {
+	e := b.event(t)
+	if e.Event != fulfillment.EventInquiring || b.request(t).Status != "inquiring" {
 		t.Errorf("event %s, request %s", e.Event, b.request(t).Status)
+	}
+	if s := e.Subscription; s.Tenant != "T-1" || len(s.Items) == 0 || e.Customer == nil {
+		t.Errorf("the event shows %+v and not what the answer does", s)
 	}
 }
 

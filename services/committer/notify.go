@@ -8,7 +8,6 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/headrace/headrace/pkg/connect"
-	"github.com/headrace/headrace/pkg/facts"
 	"github.com/headrace/headrace/pkg/fulfillment"
 	"github.com/headrace/headrace/pkg/guard"
 	"github.com/headrace/headrace/pkg/redact"
@@ -107,11 +106,7 @@ func notePause(err error, attempt int, now time.Time) time.Duration {
 
 // tell posts the note, if the request still stands as it says.
 func (n *Notifier) tell(ctx context.Context, note *note) error {
-	var to target = assetTarget{n.Requests, new(facts.About)}
-	if note.key.Type.Tier() {
-		to = tierTarget{n.TierRequests, new(facts.About)}
-	}
-	has, err := to.get(ctx, note.key.Request)
+	has, err := targetOf(note.key.Type, n.Requests, n.TierRequests).get(ctx, note.key.Request)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type Assets interface {
 type Adjustments interface {
 	List(ctx context.Context, q connect.RequestQuery) ([]connect.Row, error)
 	Create(ctx context.Context, body any) (*connect.Request, error)
-	UpdateParams(ctx context.Context, id string, params []connect.ParamUpdate) (*connect.Request, error)
+	UpdateParams(ctx context.Context, id string, params []connect.ParamUpdate) (*connect.Saved, error)
 	Approve(ctx context.Context, id string, a connect.Approval) (*connect.Request, error)
 }
 

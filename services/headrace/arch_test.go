@@ -59,7 +59,7 @@ func arrows() map[string]string {
 		"services/renew":      decider,
 		"services/transfer":   decider,
 		"services/tierconfig": decider,
-		"services/committer":  "pkg/facts pkg/failpoint pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/redact pkg/stream pkg/upstream",
+		"services/committer":  "pkg/facts pkg/failpoint pkg/fastjson pkg/connect pkg/deadletter pkg/episode pkg/fulfillment pkg/guard pkg/redact pkg/stream pkg/upstream",
 		// Where it is all put together, and what a vendor's own program begins with.
 		"pkg/headrace":      "pkg/fulfillment pkg/processor services/headrace/app services/headrace/cli",
 		"services/headrace": "pkg/headrace",
