@@ -264,3 +264,33 @@ func (h *life) happens(what int, head *stream.Stored) {
 		pipelinetest.Append(h.t, h.b.client, stream.Message{Subject: k.EventSubject("noticed"), Body: []byte(`{}`)})
 	}
 }
+
+// What comes of one poll lies in the streams as in the list: the next look at all
+// of it reads each block of the broker's once.
+func TestPoll_OfOneAge_KeepsTheListsOrder(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	cfg := b.Config
+	cfg.Concurrency = 1
+	b.Fetcher = fetcher.New(cfg)
+	b.rows = manyRows(0, 9)
+	var want, got []string
+	for i := range b.rows {
+		b.rows[i].Created = at(1)
+		want = append(want, b.rows[i].AssetID)
+	}
+	b.poll(t)
+	for m, err := range b.client.Read(t.Context(), fulfillment.StreamRequests, "", 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, key, err := fulfillment.ParseSubject(m.Subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, key.Asset)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
