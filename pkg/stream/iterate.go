@@ -124,7 +124,8 @@ func (c *Client) iterate(ctx context.Context, r reading, yield func(*Stored, err
 	}
 	defer it.Stop()
 	ctx, end := context.WithCancelCause(ctx)
-	defer context.AfterFunc(ctx, it.Stop)()
+	// Not Stop: one that is being made anew meanwhile would never hear of it.
+	until := jetstream.NextContext(ctx)
 	var turns atomic.Uint64
 	var watching sync.WaitGroup
 	defer watching.Wait()
@@ -133,7 +134,7 @@ func (c *Client) iterate(ctx context.Context, r reading, yield func(*Stored, err
 		watching.Go(func() { end(awaitEnd(ctx, cons, &turns)) })
 	}
 	for {
-		msg, err := next(ctx, it, &turns)
+		msg, err := next(ctx, it, until, &turns)
 		if errors.Is(err, errNoMore) {
 			return
 		}
@@ -181,11 +182,11 @@ var errNoMore = errors.New("no more messages")
 
 // next waits for a message. It counts a turn when it begins to wait, and one when
 // that is over.
-func next(ctx context.Context, it jetstream.MessagesContext, turns *atomic.Uint64) (jetstream.Msg, error) {
+func next(ctx context.Context, it jetstream.MessagesContext, until jetstream.NextOpt, turns *atomic.Uint64) (jetstream.Msg, error) {
 	turns.Add(1)
 	defer turns.Add(1)
 	for {
-		msg, err := it.Next()
+		msg, err := it.Next(until)
 		switch {
 		case err == nil:
 			return msg, nil

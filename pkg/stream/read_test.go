@@ -170,6 +170,37 @@ func TestFollowHeaders_SeveralFilters_YieldsWhatMatchesOneWithoutItsBody(t *test
 	}
 }
 
+// Its consumer is deleted, and it ends while it makes another.
+func TestFollow_EndsWhileItsConsumerIsMadeAnew_Returns(t *testing.T) {
+	t.Parallel()
+	b := streamtest.Server(t)
+	c := connect(t, b)
+	apply(t, c, one())
+	fill(t, c, 1)
+	for range 200 {
+		ctx, cancel := context.WithCancel(t.Context())
+		waits, ended := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(ended)
+			for range c.Follow(ctx, "WORK", "", 1) {
+				close(waits)
+			}
+		}()
+		within(t, "it has read the first", waits)
+		s, err := b.JetStream().Stream(t.Context(), "WORK")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range s.ConsumerNames(t.Context()).Name() {
+			if name != "worker" {
+				_ = s.DeleteConsumer(t.Context(), name) // perhaps it is the one before, and gone
+			}
+		}
+		cancel()
+		within(t, "it has ended", ended)
+	}
+}
+
 // consumers counts those of the stream WORK.
 func consumers(t *testing.T, b *streamtest.Broker) int {
 	t.Helper()
