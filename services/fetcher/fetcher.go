@@ -35,6 +35,7 @@ import (
 type Log interface {
 	Append(ctx context.Context, m stream.Message, opts ...stream.AppendOption) (uint64, error)
 	Last(ctx context.Context, name, filter string) (*stream.Stored, error)
+	None(ctx context.Context, name string, filters []string) (bool, error)
 	Get(ctx context.Context, name string, sequence uint64) (*stream.Stored, error)
 	LastSequence(ctx context.Context, name string) (uint64, error)
 	StreamState(ctx context.Context, name string) (stream.StreamState, error)

@@ -60,6 +60,11 @@ func (c *counter) Last(ctx context.Context, name, filter string) (*stream.Stored
 	return m, err
 }
 
+func (c *counter) None(ctx context.Context, name string, filters []string) (bool, error) {
+	c.add(1, 0, 0, 0)
+	return c.Client.None(ctx, name, filters)
+}
+
 func (c *counter) StreamState(ctx context.Context, name string) (stream.StreamState, error) {
 	c.add(1, 0, 0, 0)
 	return c.Client.StreamState(ctx, name)

@@ -37,7 +37,7 @@ func (f *Fetcher) Poll(ctx context.Context) (Poll, error) {
 	}
 	f.remember(l)
 	f.beginLost()
-	f.each(ctx, t, f.jobs(l, horizon, t))
+	f.each(ctx, t, f.jobs(ctx, l, horizon, t))
 	f.prune()
 	f.bad = l.bad
 	f.Metrics.SetRequests(t.states)
@@ -106,9 +106,9 @@ func (f *Fetcher) seeBad(ctx context.Context, l *listing, row connect.Row, t *ta
 	l.bad[id] = true
 }
 
-// jobs yields what is to be done about the assets of which it is not known that
-// nothing is, tier configurations first, then whose request waits for longest.
-func (f *Fetcher) jobs(l *listing, horizon uint64, t *tally) iter.Seq[func(context.Context) error] {
+// unfamiliar are the assets of which it is not known that nothing is to be done,
+// tier configurations first, then whose request waits for longest.
+func (f *Fetcher) unfamiliar(l *listing, t *tally) [][]sight {
 	var open [][]sight
 	for group := range l.assets() {
 		if !f.familiar(group, t) {
@@ -126,6 +126,12 @@ func (f *Fetcher) jobs(l *listing, horizon uint64, t *tally) iter.Seq[func(conte
 	slices.SortFunc(open, func(a, b []sight) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), byAge(a[0], b[0]), cmp.Compare(a[0].place, b[0].place))
 	})
+	return open
+}
+
+// jobs yields what is to be done about the assets that are not familiar.
+func (f *Fetcher) jobs(ctx context.Context, l *listing, horizon uint64, t *tally) iter.Seq[func(context.Context) error] {
+	open := f.unfamiliar(l, t)
 	return func(yield func(func(context.Context) error) bool) {
 		batches := map[bool][]string{}
 		ask := func(tier bool) bool {
@@ -133,12 +139,22 @@ func (f *Fetcher) jobs(l *listing, horizon uint64, t *tally) iter.Seq[func(conte
 			batches[tier] = nil
 			return len(assets) == 0 || yield(func(ctx context.Context) error { return f.once(ctx, tier, assets, horizon, t) })
 		}
+		var pack [][]connect.Row
+		judge := func() bool {
+			all := pack
+			pack = nil
+			unheard := f.unheard(ctx, all)
+			return !slices.ContainsFunc(all, func(rows []connect.Row) bool {
+				isNew := unheard && begins(rows)
+				return !yield(func(ctx context.Context) error { return f.judge(ctx, rows, isNew, horizon, t) })
+			})
+		}
 		for _, group := range open {
 			if rows, all := l.rows(group); all {
 				for _, s := range group {
 					delete(l.kept, s.row)
 				}
-				if !yield(func(ctx context.Context) error { return f.judge(ctx, rows, horizon, t) }) {
+				if pack = append(pack, rows); len(pack) == assetsAtOnce && !judge() {
 					return
 				}
 				continue
@@ -148,12 +164,12 @@ func (f *Fetcher) jobs(l *listing, horizon uint64, t *tally) iter.Seq[func(conte
 				return
 			}
 		}
-		_ = ask(true) && ask(false)
+		_ = judge() && ask(true) && ask(false)
 	}
 }
 
-// assetsAtOnce is how many assets a list is asked for: their ids stand in its
-// address.
+// assetsAtOnce is how many assets a list is asked for, whose ids stand in its
+// address, and a stream.
 const assetsAtOnce = 50
 
 // once lists assets of which there was no room to keep all rows, and judges them.
@@ -187,13 +203,17 @@ func (f *Fetcher) once(ctx context.Context, tier bool, assets []string, horizon 
 			continue
 		}
 		slices.SortFunc(rows, inOrder)
-		t.fail(f.judge(ctx, rows, horizon, t))
+		t.fail(f.judge(ctx, rows, false, horizon, t))
 	}
 	return nil
 }
 
-// judge does what is due about one asset, and learns where nothing is.
-func (f *Fetcher) judge(ctx context.Context, rows []connect.Row, horizon uint64, t *tally) error {
+// judge does what is due about one asset, and learns where nothing is. Of one that
+// is new nothing is in the streams.
+func (f *Fetcher) judge(ctx context.Context, rows []connect.Row, isNew bool, horizon uint64, t *tally) error {
+	if isNew {
+		return f.first(ctx, rows, t)
+	}
 	l, err := f.asset(ctx, rows, horizon, t)
 	if err != nil {
 		l.quiet = false

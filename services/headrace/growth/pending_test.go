@@ -128,6 +128,8 @@ func (settled) Last(_ context.Context, name, filter string) (*stream.Stored, err
 	return nil, stream.ErrNotFound
 }
 
+func (settled) None(context.Context, string, []string) (bool, error) { return false, nil }
+
 func (settled) StreamState(context.Context, string) (stream.StreamState, error) {
 	return stream.StreamState{First: 1, Last: 1 << 30, Messages: 1 << 30}, nil
 }
