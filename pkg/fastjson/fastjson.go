@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -57,7 +58,7 @@ func Elements[T any](data []byte) ([]Element[T], bool) {
 		if jsonv2.UnmarshalDecode(dec, &e.Value) != nil {
 			return nil, false
 		}
-		e.Raw = bytes.TrimLeft(data[from:dec.InputOffset()], ", \t\r\n")
+		e.Raw = slices.Clip(bytes.TrimLeft(data[from:dec.InputOffset()], ", \t\r\n"))
 		all = append(all, e)
 	}
 	if _, err := dec.ReadToken(); err != nil {

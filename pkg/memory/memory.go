@@ -18,6 +18,9 @@ const (
 	// been calm before memory is given back.
 	every = 2 * time.Second
 	still = 3
+	// rest is how many looks there are at least before that is done again: two
+	// collections cost a process most of whose memory is in use some seconds.
+	rest = 60
 	// calm is how much a process may allocate from one look to the next that has
 	// little to do.
 	calm = 16 << 20
@@ -35,10 +38,13 @@ const (
 
 // Keep has the collector run sooner the more there is in use, and gives the
 // system back what a calm process does not need, until ctx ends. The percentage
-// is left alone where GOGC is set. There is one Keep in a process.
+// is left alone where GOGC is set, and everything where that is off. There is one Keep in a process.
 func Keep(ctx context.Context) {
-	_, chosen := os.LookupEnv("GOGC")
-	k := keeper{percent: 100}
+	value, chosen := os.LookupEnv("GOGC")
+	if value == "off" {
+		return
+	}
+	k := keeper{percent: 100, since: rest}
 	defer func() {
 		if !chosen {
 			debug.SetGCPercent(100)
@@ -53,8 +59,8 @@ func Keep(ctx context.Context) {
 			debug.SetGCPercent(percent)
 		}
 		if free {
-			// What nobody uses any more lies in pools, which two collections empty.
-			runtime.GC()
+			// What nobody uses any more lies in pools, which two collections empty;
+			// FreeOSMemory makes the second.
 			runtime.GC()
 			debug.FreeOSMemory()
 			k.freed(take())
@@ -91,12 +97,14 @@ type keeper struct {
 	percent int
 	before  uint64 // allocated at the last look
 	quiet   int    // looks in a row that were calm
+	since   int    // looks since memory was given back; before the first time, rest
 	kept    uint64 // spare after memory was given back last: it can't be
 }
 
 // look returns the collector's percentage, and whether to give memory back.
 func (k *keeper) look(s sample) (percent int, free bool) {
 	k.quiet++
+	k.since++
 	if s.allocated-k.before > calm {
 		k.quiet = 0
 	}
@@ -106,10 +114,10 @@ func (k *keeper) look(s sample) (percent int, free bool) {
 	if near := percent - k.percent; near*near <= k.percent*k.percent/64 && percent > least && percent < most {
 		percent = k.percent // not worth to stop the world for
 	}
-	return percent, k.quiet >= still && s.spare() > enough
+	return percent, k.quiet >= still && k.since >= rest && s.spare() > enough
 }
 
 // freed notes what was left.
 func (k *keeper) freed(s sample) {
-	k.quiet, k.kept, k.before = 0, s.spare(), s.allocated
+	k.quiet, k.since, k.kept, k.before = 0, 0, s.spare(), s.allocated
 }

@@ -20,7 +20,7 @@ func TestLook_InUse_SetsHowMuchMoreIsTaken(t *testing.T) {
 
 func TestLook_Calm_GivesBackWhatIsWorthIt(t *testing.T) {
 	t.Parallel()
-	k := keeper{percent: 100}
+	k := keeper{percent: 100, since: rest}
 	now := sample{live: 80 * mb, resident: 100 * mb}
 	looks := func(what string, n int, allocated, resident uint64, want bool) {
 		t.Helper()
@@ -39,8 +39,9 @@ func TestLook_Calm_GivesBackWhatIsWorthIt(t *testing.T) {
 	looks("nothing more is to be had", 10, mb, 120*mb, false)
 	looks("a little more", 10, mb, 140*mb, false)
 	looks("busy again", 1, 100*mb, 400*mb, false)
-	looks("calm again", still, mb, 400*mb, true)
+	looks("calm again, but not for long", rest-22, mb, 400*mb, false)
+	looks("and two minutes later", 1, mb, 400*mb, true)
 	now.resident = 200 * mb // it can't be given back
 	k.freed(now)
-	looks("what could not be given back is not tried again", 10, mb, 210*mb, false)
+	looks("what could not be given back is not tried again", 2*rest, mb, 210*mb, false)
 }

@@ -135,7 +135,7 @@ func (p *Processor) fresh(d *stream.Delivery, w *Work) bool {
 // who had the message.
 func (p *Processor) presumes(d *stream.Delivery, w *Work) bool {
 	service, begins := p.decider.(Beginner)
-	if !begins || w.doubted || !p.fresh(d, w) || d.Sequence != w.Episode || w.Replay > 0 || w.isDone {
+	if !begins || !p.alone || w.doubted || !p.fresh(d, w) || d.Sequence != w.Episode || w.Replay > 0 || w.isDone {
 		return false
 	}
 	profile, err := p.profiles(w)

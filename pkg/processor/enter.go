@@ -2,7 +2,6 @@ package processor
 
 import (
 	"context"
-	"math"
 	"sync"
 	"time"
 
@@ -46,65 +45,14 @@ func (p *Processor) upstreamOf(w *Work) *upstream.Upstream {
 	return profile.upstream(w.Key.Type)
 }
 
-// looked is how many requests rest at least before no more are looked at while
-// nobody may be called: an order that lacks something is to be sent back to the
-// customer also then, but a million that wait are to be left where they are.
-const looked = 1000
-
-// Room is how many requests it is worth to have come now: where all whom they
-// need are closed and enough of them rest, only one that may probe. It is for
-// stream.Client.Within.
-func (p *Processor) Room() int {
-	room := math.MaxInt
-	for i, u := range p.upstreams {
-		if i == 0 {
-			room = 0
-		}
-		room = max(room, u.Room())
-	}
-	if room <= 1 && p.resting.count(p.now()) < looked {
-		return math.MaxInt
-	}
-	return room
-}
-
-// resting counts, by the second in which they come again, the requests that this
-// process has put off.
-type resting struct {
-	mu    sync.Mutex // guards until
-	until map[int64]int
-}
-
-func (r *resting) add(until time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.until == nil {
-		r.until = map[int64]int{}
-	}
-	r.until[until.Unix()]++
-}
-
-// count is how many rest. Those that are due count for a moment more: the broker
-// gives them out first.
-func (r *resting) count(now time.Time) (n int) {
-	const moment = 2 // seconds
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for until, rest := range r.until {
-		if until+moment < now.Unix() {
-			delete(r.until, until)
-			continue
-		}
-		n += rest
-	}
-	return n
-}
+// Room is how many requests it is worth to have come now; see upstream.Resting.
+func (p *Processor) Room() int { return p.resting.Room(p.now(), p.upstreams...) }
 
 // putOff gives a request back for which nothing could be tried. However long
 // the upstream is away, that is no attempt, and no copy in the stream.
 func (p *Processor) putOff(d *stream.Delivery, w *Work, err error, rest time.Duration) error {
 	p.tries.refuse(d.Sequence)
-	p.resting.add(p.now().Add(rest))
+	p.resting.Add(p.now().Add(rest))
 	p.metrics.Retry(p.service, string(w.Key.Type), "paused")
 	p.entry(w).WithError(err).WithField("pause", rest.Round(time.Millisecond)).Debug("request put off")
 	return stream.RetryAfter(err, rest)

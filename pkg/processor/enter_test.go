@@ -178,7 +178,7 @@ func TestRoom_ManyRest_OnlyForTheProbe(t *testing.T) {
 	}
 	room("many rest", 0)
 	paused(g.vendor, 2, 0)
-	room("the pause of one is over", 1)
+	room("the pause of one is over, whose requests may stand anywhere", math.MaxInt)
 	opened(g.second, 2)
 	room("the other one is open", math.MaxInt)
 	paused(g.second, 3, time.Hour)

@@ -73,6 +73,10 @@ type Config struct {
 	// Upstreams are all whom the service's requests may need, see Upstreams; none is
 	// not known, or that some need nobody.
 	Upstreams []*upstream.Upstream
+	// Alone says that the broker has no replicas. Those guard appends under way by
+	// the text of what they expect, and the first one of a request expects more than
+	// the others do: where there may be such, nothing is presumed.
+	Alone bool
 	// Most, if not nil, is how many requests may be in flight at one upstream; 0 is
 	// no bound.
 	Most func() int
@@ -95,7 +99,8 @@ type Processor struct {
 	connect   *upstream.Upstream
 	most      func() int
 	upstreams []*upstream.Upstream
-	resting   resting
+	resting   upstream.Resting
+	alone     bool
 	tries     *tries
 	maxWait   time.Duration
 	now       func() time.Time
@@ -115,7 +120,7 @@ func New(c Config) *Processor {
 	return &Processor{
 		service: c.Service, decider: c.Decider, profiles: c.Profiles, log: c.Log, dead: c.Dead, status: c.Status,
 		metrics: c.Metrics, logger: c.Logger.WithField("service", c.Service), maxWait: c.MaxWait, now: c.Now,
-		connect: c.Connect, upstreams: c.Upstreams, most: c.Most, tries: newTries(),
+		connect: c.Connect, upstreams: c.Upstreams, alone: c.Alone, most: c.Most, tries: newTries(),
 	}
 }
 

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/headrace/headrace/pkg/fulfillment"
@@ -88,7 +89,9 @@ func Upstreams(profiles []*Profile, types ...fulfillment.Type) []*upstream.Upstr
 			if u == nil {
 				return nil
 			}
-			all = append(all, u)
+			if !slices.Contains(all, u) {
+				all = append(all, u)
+			}
 		}
 	}
 	return all

@@ -152,10 +152,13 @@ func (p *puller) pull() error {
 		size = min(size, p.slots.keep(p.credit+p.busy))
 	}
 	free := size - p.credit - p.busy
-	if p.room != nil && free > 0 {
+	if p.inbox == nil || p.leaving || free <= 0 {
+		return nil
+	}
+	if p.room != nil {
 		free = min(free, p.room()-p.credit)
 	}
-	if p.inbox == nil || p.leaving || free <= 0 || (p.credit > 0 && (p.turns || free < max(1, size/8))) {
+	if free <= 0 || (p.credit > 0 && (p.turns || free < max(1, size/8))) {
 		return nil
 	}
 	now := time.Now()

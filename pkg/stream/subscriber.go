@@ -22,7 +22,7 @@ type SubscriberConfig struct {
 	// all processes: a message is asked for only with one of them in hand.
 	Slots string
 	// Room, if set, is how many messages may be asked for at once: 0 is none for
-	// now. It is asked whenever one is done with, and some times a second.
+	// now. It is asked whenever one has come or is done with, and some times a second.
 	Room func() int
 	// turns has the broker serve all processes in turn, however much each wants.
 	turns bool

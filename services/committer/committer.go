@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"time"
 
@@ -62,6 +63,8 @@ type Config struct {
 	Adjustments Adjustments
 	Metrics     Recorder
 	Logger      *logrus.Entry
+	// Connect, if not nil, is whom Requests and the others ask.
+	Connect *upstream.Upstream
 	// DryRun says what would be written to Connect and writes nothing, neither
 	// there nor as an event.
 	DryRun bool
@@ -70,8 +73,9 @@ type Config struct {
 // Committer commits results. Its Handle is safe for concurrent use.
 type Committer struct {
 	Config
-	now    func() time.Time
-	faults faults
+	now     func() time.Time
+	faults  faults
+	resting upstream.Resting
 }
 
 // New returns a Committer.
@@ -81,6 +85,14 @@ func New(c Config) *Committer {
 	}
 	c.Logger = c.Logger.WithField("service", "committer")
 	return &Committer{Config: c, now: time.Now}
+}
+
+// Room is how many results it is worth to have come now; see upstream.Resting.
+func (c *Committer) Room() int {
+	if c.Connect == nil {
+		return math.MaxInt
+	}
+	return c.resting.Room(c.now(), c.Connect)
 }
 
 // Handle commits one result. It is a stream.Handler.
@@ -344,6 +356,7 @@ func (c *Committer) again(d *stream.Delivery, r *fulfillment.Result, err error) 
 	if rest, closed := upstream.Rest(err, c.now()); closed { // the pause is said once, and not for each result
 		c.entry(r).WithError(err).WithField("pause", rest).Debug("result put off")
 		c.Metrics.Retry("committer", string(r.Type), "paused")
+		c.resting.Add(c.now().Add(rest))
 		return stream.RetryAfter(err, rest)
 	}
 	pause := min(first<<min(d.Attempt-1, 10), most)

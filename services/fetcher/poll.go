@@ -140,10 +140,16 @@ func (f *Fetcher) jobs(ctx context.Context, l *listing, horizon uint64, t *tally
 			return len(assets) == 0 || yield(func(ctx context.Context) error { return f.once(ctx, tier, assets, horizon, t) })
 		}
 		var pack [][]connect.Row
+		asking := true // until the broker does not answer: each question may take long then
 		judge := func() bool {
 			all := pack
 			pack = nil
-			unheard := f.unheard(ctx, all)
+			unheard := false
+			if asking {
+				var err error
+				unheard, err = f.unheard(ctx, all)
+				asking = err == nil // asset by asset it is asked again, and an error told
+			}
 			return !slices.ContainsFunc(all, func(rows []connect.Row) bool {
 				isNew := unheard && begins(rows)
 				return !yield(func(ctx context.Context) error { return f.judge(ctx, rows, isNew, horizon, t) })

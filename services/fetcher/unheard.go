@@ -15,8 +15,8 @@ func begins(rows []connect.Row) bool { return rows[0].Type == string(fulfillment
 // unheard reports whether nothing is in the streams about any of the assets that
 // begin: no head, no event of its purchase and no result. One question to each stream
 // spares asking for each asset; the answer holds for as long as the head does that
-// is expected as the asset is opened. Where it is not known, it is false.
-func (f *Fetcher) unheard(ctx context.Context, assets [][]connect.Row) bool {
+// is expected as the asset is opened.
+func (f *Fetcher) unheard(ctx context.Context, assets [][]connect.Row) (bool, error) {
 	var heads, events, results []string
 	for _, rows := range assets {
 		if begins(rows) {
@@ -27,17 +27,17 @@ func (f *Fetcher) unheard(ctx context.Context, assets [][]connect.Row) bool {
 		}
 	}
 	if len(heads) == 0 {
-		return false
+		return false, nil
 	}
 	for _, of := range []struct {
 		stream  string
 		filters []string
 	}{{fulfillment.StreamRequests, heads}, {fulfillment.StreamEvents, events}, {fulfillment.StreamResults, results}} {
 		if none, err := f.Log.None(ctx, of.stream, of.filters); err != nil || !none {
-			return false // asset by asset it is asked again, and an error told
+			return false, err
 		}
 	}
-	return true
+	return true, nil
 }
 
 // first opens the oldest row of an asset that is new to the streams.

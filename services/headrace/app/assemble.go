@@ -63,8 +63,9 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 			client.Handle(stream.DurableUnclaimed, a.cfg.Concurrency.For(name), f.Unclaimed)
 			run = append(run, f.Run, f.Watch)
 		case Committer:
-			client.Handle(stream.DurableCommitter, a.cfg.Concurrency.For(name), a.committer(client, con, dead, teller).Handle)
-			client.Within(stream.DurableCommitter, toConnect.Room)
+			c := a.committer(client, con, dead, teller, toConnect)
+			client.Handle(stream.DurableCommitter, a.cfg.Concurrency.For(name), c.Handle)
+			client.Within(stream.DurableCommitter, c.Room)
 			a.notify(client, con)
 		default:
 			d, err := decider(name)
@@ -75,6 +76,7 @@ func (a *App) assemble(client *stream.Client, services []string) ([]func(context
 				Service: name, Decider: d, Profiles: profiles, Log: client, Dead: dead, Status: statusOf(con),
 				Metrics: a.metrics, Logger: a.log, MaxWait: a.cfg.Retention.Requests / 2,
 				Connect: toConnect, Most: a.share(client, name), Upstreams: a.needs(name),
+				Alone: a.cfg.NATS.URL == "",
 			})
 			client.Handle(name, a.cfg.Concurrency.For(name), p.Handle)
 			client.Within(name, p.Room)
@@ -95,12 +97,12 @@ func (a *App) fetcher(client *stream.Client, con *connect.Client, dead *deadlett
 	})
 }
 
-func (a *App) committer(client *stream.Client, con *connect.Client, dead *deadletter.Writer, teller *facts.Teller) *committer.Committer {
+func (a *App) committer(client *stream.Client, con *connect.Client, dead *deadletter.Writer, teller *facts.Teller, to *upstream.Upstream) *committer.Committer {
 	return committer.New(committer.Config{
 		Log: client, Dead: dead, Facts: teller, Requests: con.Requests, TierRequests: con.TierRequests,
 		Templates: committer.NewTemplates(con.Templates.List, templateTTL),
 		Assets:    con.Assets, Adjustments: con.Requests,
-		Metrics: a.metrics, Logger: a.log, DryRun: a.cfg.DryRun,
+		Metrics: a.metrics, Logger: a.log, Connect: to, DryRun: a.cfg.DryRun,
 	})
 }
 
