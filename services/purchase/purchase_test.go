@@ -88,7 +88,7 @@ func newBench(t *testing.T, v *vendor, idempotent bool, tenant string, more ...f
 		d: pipelinetest.Open(t, c, key(), pipelinetest.Request(t, key(), tenant)),
 	}
 	b.Processor = processor.New(processor.Config{
-		Alone: true,
+		Alone:   true,
 		Service: "purchase", Decider: purchase.Service{}, Log: b.log, Now: clock.now,
 		Profiles: func(*processor.Work) (*processor.Profile, error) { return profile, nil },
 		Dead:     deadletter.NewWriter(c, nil),

@@ -154,7 +154,7 @@ func (w *world) assemble() {
 		fulfillment.Suspend: suspend.Service{}, fulfillment.Resume: resume.Service{},
 	} {
 		w.processors[typ] = processor.New(processor.Config{
-			Alone: true,
+			Alone:   true,
 			Service: string(typ), Decider: service, Log: w.journal, Dead: w.dead, Status: w.status, Now: w.now,
 			Profiles: func(*processor.Work) (*processor.Profile, error) { return profile, nil },
 			Metrics:  telemetry.New(), Logger: pipelinetest.Logger(),
