@@ -138,7 +138,6 @@ func (c *Client) consume(h Handler, inFlight *atomic.Int64) message.NoPublishHan
 		defer inFlight.Add(-1)
 		ctx := msg.Context()
 		d := DeliveryOf(ctx)
-		deepen(d.Attempt)
 		err := recovered(ctx, d, h)
 		if err == nil {
 			return nil // the Router acknowledges
@@ -150,16 +149,6 @@ func (c *Client) consume(h Handler, inFlight *atomic.Int64) message.NoPublishHan
 		msg.Nack() // the Router's own acknowledgement comes too late then
 		return nil
 	}
-}
-
-// deepen makes the stack grow at once, while there is little on it to be copied.
-// The Router starts a goroutine for each message, and a handler's calls go deep.
-//
-//go:noinline
-func deepen(n int) byte { // what it is given and returns keeps the compiler from leaving it out
-	var room [8 << 10]byte
-	room[uint(n)%uint(len(room))]++
-	return room[0]
 }
 
 func (c *Client) logRetry(ctx context.Context, d *Delivery, err error) {
