@@ -37,6 +37,18 @@ func TestPurchase_DeliveredFirst_ReadsNothing(t *testing.T) {
 	}
 }
 
+// Replicas guard appends under way by the text of what they expect.
+func TestPurchase_BrokerWithReplicas_ReadsFirst(t *testing.T) {
+	t.Parallel()
+	v := &vendor{create: ready}
+	b := newBench(t, v, true, "")
+	b.config.Alone = false
+	b.Processor = processor.New(b.config)
+	if err := b.handle(t); err != nil || v.creates != 1 || b.log.reads == 0 {
+		t.Errorf("err %v, %d creations, %d reads", err, v.creates, b.log.reads)
+	}
+}
+
 // Somebody finished the request in Connect, and the asset has moved on, before
 // its message came.
 func TestPurchase_ClosedBeforeItsFirstDelivery_IsDropped(t *testing.T) {

@@ -50,6 +50,7 @@ type bench struct {
 	d      *stream.Delivery
 	clock  *clock
 	log    *log
+	config processor.Config
 	status string // of the request in Connect
 }
 
@@ -87,14 +88,15 @@ func newBench(t *testing.T, v *vendor, idempotent bool, tenant string, more ...f
 		broker: broker, client: c, clock: clock, log: &log{Client: c},
 		d: pipelinetest.Open(t, c, key(), pipelinetest.Request(t, key(), tenant)),
 	}
-	b.Processor = processor.New(processor.Config{
+	b.config = processor.Config{
 		Alone:   true,
 		Service: "purchase", Decider: purchase.Service{}, Log: b.log, Now: clock.now,
 		Profiles: func(*processor.Work) (*processor.Profile, error) { return profile, nil },
 		Dead:     deadletter.NewWriter(c, nil),
 		Status:   func(context.Context, fulfillment.Key) (string, error) { return b.status, nil },
 		Metrics:  noMetrics{}, Logger: pipelinetest.Logger(),
-	})
+	}
+	b.Processor = processor.New(b.config)
 	return b
 }
 
