@@ -24,8 +24,11 @@ import (
 type counter struct {
 	*stream.Client
 
-	mu   sync.Mutex
-	cost cost
+	none error // what None fails with
+
+	mu    sync.Mutex // guards what follows
+	cost  cost
+	nones int // questions of None
 }
 
 type cost struct{ Questions, Appends, Headers, Bytes int }
@@ -62,6 +65,12 @@ func (c *counter) Last(ctx context.Context, name, filter string) (*stream.Stored
 
 func (c *counter) None(ctx context.Context, name string, filters []string) (bool, error) {
 	c.add(1, 0, 0, 0)
+	c.mu.Lock()
+	c.nones++
+	c.mu.Unlock()
+	if c.none != nil {
+		return false, c.none
+	}
 	return c.Client.None(ctx, name, filters)
 }
 

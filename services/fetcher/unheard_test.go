@@ -54,3 +54,18 @@ func TestPoll_OneStreamKnowsOfANewSubscription_ItIsNotOpened(t *testing.T) {
 		})
 	}
 }
+
+// A broker that does not answer may take long for each question.
+func TestPoll_BrokerDoesNotTellOfMany_IsNotAskedSoAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	c, _ := b.count()
+	c.none = stream.ErrUnreachable
+	b.rows = purchases(150)
+	if p := b.poll(t); p.Published != 150 {
+		t.Errorf("%d published, want all", p.Published)
+	}
+	if c.nones != 1 {
+		t.Errorf("asked %d times about many at once, want once", c.nones)
+	}
+}
